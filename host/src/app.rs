@@ -3,7 +3,10 @@
 //! Owns the order in which they are loaded, for `serve`, `invoke`, `check` and the packager alike.
 //! Must not know how calls arrive.
 
+mod check;
 mod report;
+#[cfg(feature = "python")]
+mod script;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +19,12 @@ use futures_util::future::BoxFuture;
 use crate::capability::inference;
 use crate::capability::{Capabilities, SharedMemory};
 use crate::component::{self, Outline};
-use crate::deployment::{self, Environment, MACHINE_VARIABLES};
+use crate::deployment::{self, Environment};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
-use crate::functions::FunctionApp;
 use crate::graph;
 #[cfg(feature = "graphs")]
 use crate::graph::Graphs;
-use crate::machine;
 use crate::manifest::Manifest;
 use crate::model::Model;
 use crate::packaged::{self, Proof};
@@ -35,6 +36,9 @@ use crate::sizing;
 use crate::stores;
 use crate::text::Problem;
 
+pub use self::check::check;
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
+pub use self::check::{SAMPLE_FIX, check_by};
 pub use self::report::CheckReport;
 use self::report::Code;
 
@@ -115,6 +119,23 @@ impl App {
         let stores = stores::open(&manifest, environment)?;
         let capabilities = capabilities(&manifest, Arc::clone(&model), stores);
         let library = deployment::engine_library(environment);
+        if let Some(section) = manifest.scorer.script.clone() {
+            #[cfg(not(feature = "python"))]
+            return Err(without_python(&section));
+            #[cfg(feature = "python")]
+            {
+                let beside = script::Beside {
+                    trial,
+                    proof,
+                    library: &library,
+                    model,
+                    capabilities,
+                    environment,
+                };
+                let loading = script::load(manifest, &section, beside, runtime);
+                return Box::pin(loading).await;
+            }
+        }
         if manifest.scorer.component.is_none() {
             let (name, file) = served_graph(&manifest, &model)?;
             trial(&file, manifest.limits.init_deadline)?;
@@ -166,6 +187,18 @@ impl App {
             code: Code::Component { compiled, graphs },
             model,
         })
+    }
+}
+
+/// Returns the error for a script, which needs a host with Python.
+#[cfg(not(feature = "python"))]
+fn without_python(section: &crate::manifest::ScriptSection) -> StartupError {
+    StartupError::Script {
+        path: section.file.clone(),
+        problem: "cannot be run: this host was built without Python".to_owned(),
+        fix: "package the app with `scorebox package`, whose image has a host with Python, or build the host with the \
+              feature `python`"
+            .to_owned(),
     }
 }
 
@@ -302,97 +335,3 @@ pub(crate) fn capabilities(
         )),
     }
 }
-
-/// Checks an app folder: loads the app and runs its `init` as the command `serve` would, but keeps
-/// every store in memory. Returns a report on the app. `trial` is called for each ONNX file before
-/// the file is loaded.
-///
-/// The packager calls this function before it creates an image. Stores are kept in memory because
-/// the packager cannot connect to the Redis server of a deployment.
-///
-/// # Errors
-/// Fails if the app would not start, or if the trial of an ONNX file fails.
-pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
-    machine::check()?;
-    let runtime = machine::small_runtime()?;
-    let app = runtime.block_on(started(app, trial, runtime.handle()))?;
-    Ok(app.report())
-}
-
-/// Checks an app folder as [`check`] does, and also checks that the scorer returns the answer that
-/// a sample expects. `trial` is called for each ONNX file before the file is loaded.
-///
-/// # Errors
-/// Fails as [`check`] does, or if the scorer fails on the sample or returns another answer than the
-/// sample expects.
-#[cfg(any(feature = "compiler", feature = "graphs"))]
-pub fn check_by(
-    app: &Path,
-    sample: &crate::sample::Sample,
-    trial: Trial<'_>,
-) -> Result<CheckReport, StartupError> {
-    machine::check()?;
-    let runtime = machine::small_runtime()?;
-    runtime.block_on(async {
-        let app = started(app, trial, runtime.handle()).await?;
-        let answered = sample.try_scorer(&app.scorer).await;
-        answered.map_err(|error| {
-            let path = sample.path.display();
-            let problem = format!("does not answer {path} as it should: {error}");
-            unlike_sample(&app.manifest, &app.model, problem)
-        })?;
-        Ok(app.report())
-    })
-}
-
-/// Returns the error for a scorer that does not pass its sample: about the component, or about the
-/// graph of an app without one. `problem` says what is wrong with the answer.
-#[cfg(any(feature = "compiler", feature = "graphs"))]
-fn unlike_sample(manifest: &Manifest, model: &Model, problem: String) -> StartupError {
-    let fix = SAMPLE_FIX.to_owned();
-    let (file, graph) = (component::file(manifest), served_graph(manifest, model));
-    match (file.ok(), graph.ok()) {
-        (None, Some((_, path))) => StartupError::Model { path, problem, fix },
-        (file, _) => {
-            let path = file.unwrap_or_default();
-            StartupError::Component { path, problem, fix }
-        }
-    }
-}
-
-/// Fix in the error message if a scorer does not return the answer that its sample expects.
-#[cfg(any(feature = "compiler", feature = "graphs"))]
-pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
-                              intended, write it into the sample's `outputs`";
-
-/// Loads an app and runs its `init` as the command `serve` would, but keeps every store in memory.
-/// `trial` is called for each ONNX file before the file is loaded.
-///
-/// # Errors
-/// Fails if the app cannot be loaded, if the trial of an ONNX file fails, or if `init` fails.
-async fn started(
-    app: &Path,
-    trial: Trial<'_>,
-    handle: &tokio::runtime::Handle,
-) -> Result<App, StartupError> {
-    let manifest = Manifest::read(app)?;
-    FunctionApp::read(&manifest)?;
-    // The URLs of stores are not among the variables of the machine, so all stores stay in memory.
-    let environment = |name: &str| {
-        let is_of_machine = MACHINE_VARIABLES.contains(&name);
-        is_of_machine.then(|| deployment::process(name)).flatten()
-    };
-    let app = App::load_after(
-        trial,
-        Proof::Digests,
-        manifest,
-        &environment,
-        handle.clone(),
-    )
-    .await?;
-    app.scorer.warm_up().await?;
-    Ok(app)
-}
-
-#[cfg(all(test, any(feature = "compiler", feature = "graphs")))]
-mod tests;

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub use self::attribute::{Attribute, Value};
+#[cfg(feature = "python")]
+pub(crate) use self::http_answer::FAULT_OF_SCRIPT;
 pub use self::http_answer::{HttpAnswer, HttpAnswerError};
 pub use self::http_request::HttpRequest;
 pub use crate::capability::{LOGS_BYTES, Lines};

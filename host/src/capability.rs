@@ -27,6 +27,8 @@ mod model;
 mod output;
 mod redis;
 pub(crate) mod refusal;
+#[cfg(feature = "python")]
+mod script;
 mod settings;
 mod state;
 mod telemetry;
@@ -41,6 +43,8 @@ pub use self::contract::{CURRENT_VERSION, PREVIOUS_VERSION};
 pub(crate) use self::fixed_wasi::standing_clock;
 pub(crate) use self::memory::Refusal;
 pub use self::memory::SharedMemory;
+#[cfg(feature = "python")]
+pub(crate) use self::script::{ScriptServices, shared_limit};
 pub use self::state::{Capabilities, InstanceState};
 pub use self::telemetry::{LOGS_BYTES, Lines};
 pub use crate::redis::Store as BucketHandle;

@@ -31,6 +31,14 @@ pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 /// [`engine_library`] searches for the library.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
+/// Name of the environment variable that holds the path of the engine pack, which runs scripts. By
+/// default, the pack of the image is used, or one in the user's cache folder.
+pub const PACK_VARIABLE: &str = "SCOREBOX_PYTHON_PACK";
+
+/// Name of the environment variable that makes each start hash the whole engine pack, if its value
+/// is `true`.
+pub const VERIFY_VARIABLE: &str = "SCOREBOX_PYTHON_VERIFY";
+
 /// Name of the environment variable in which the installed tool names its version to the host that
 /// it starts. The host refuses another version than its own.
 ///
@@ -52,6 +60,8 @@ pub const HOME_VARIABLE: &str = "HOME";
 /// deployment.
 pub const MACHINE_VARIABLES: &[&str] = &[
     ENGINE_VARIABLE,
+    PACK_VARIABLE,
+    VERIFY_VARIABLE,
     CACHE_VARIABLE,
     USER_CACHE_VARIABLE,
     HOME_VARIABLE,
@@ -105,6 +115,18 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "`scorebox`",
         "the library that runs graphs; unset: `lib/scorebox/` or `engine/` in one of the three \
          folders around the program, in an image `/usr/lib/scorebox`",
+    ),
+    (
+        "`SCOREBOX_PYTHON_PACK`",
+        "`scorebox`",
+        "the folder of the engine pack, which runs scripts; unset: `/pack`, or else the last one \
+         in `scorebox/python` in `$XDG_CACHE_HOME` or `~/.cache`",
+    ),
+    (
+        "`SCOREBOX_PYTHON_VERIFY`",
+        "`scorebox serve`, `invoke`",
+        "`true`: each start hashes the whole engine pack, which takes 0.2 s; unset: a start \
+         compares the recorded digest and the sizes of the files, and `check` hashes",
     ),
     (
         "`SCOREBOX_CACHE`",
@@ -224,6 +246,31 @@ pub fn keys(variables: &[String], environment: Environment<'_>) -> Result<Keys, 
         ));
     }
     Ok(keys)
+}
+
+/// Returns the folder of the engine pack that the environment names. Returns `None` if it names
+/// none.
+#[cfg(feature = "python")]
+pub(crate) fn python_pack(environment: Environment<'_>) -> Option<PathBuf> {
+    let named = environment(PACK_VARIABLE).filter(|folder| !folder.is_empty());
+    named.map(PathBuf::from)
+}
+
+/// Returns the folder of the user's cache in which the packager keeps engine packs. Returns `None`
+/// if the environment names no absolute folder.
+#[cfg(feature = "python")]
+pub(crate) fn python_packs(environment: Environment<'_>) -> Option<PathBuf> {
+    let cache = environment(USER_CACHE_VARIABLE).map(PathBuf::from);
+    let home = || Some(Path::new(&environment(HOME_VARIABLE)?).join(".cache"));
+    let cache = cache.filter(|path| path.is_absolute()).or_else(home)?;
+    let packs = cache.join("scorebox/python");
+    packs.is_absolute().then_some(packs)
+}
+
+/// Returns true if each start must hash the whole engine pack.
+#[cfg(feature = "python")]
+pub(crate) fn verifies_pack(environment: Environment<'_>) -> bool {
+    environment(VERIFY_VARIABLE).is_some_and(|value| value.trim() == "true")
 }
 
 /// Address and credentials of a store's Redis server.

@@ -77,7 +77,7 @@ mod packaged;
 pub mod packaging;
 pub mod panics;
 pub mod precompiled;
-#[cfg(any(feature = "compiler", feature = "graphs"))]
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 pub mod sample;
 pub mod scorer;
 pub mod server;
@@ -92,7 +92,7 @@ pub use scorebox_manifest as manifest;
 pub use scorebox_store as redis;
 pub use scorebox_text as text;
 
-#[cfg(any(feature = "compiler", feature = "graphs"))]
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 pub use crate::app::check_by;
 pub use crate::app::{App, CheckReport, check};
 pub use crate::error::StartupError;

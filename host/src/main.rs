@@ -31,11 +31,11 @@ Exit codes:
      leaves a handler that ended with 0 as it is)
   1  the host or the machine is at fault
   2  the command line
-  3  scorebox.toml          4  the component       5  the model
+  3  scorebox.toml          4  component, script   5  the model
   6  init of the scorer     7  address or port     8  an environment variable
   9  host.json or a function.json
   10 check --connect: a store does not answer
-  11 the library of the engine for graphs
+  11 the library of the engine for graphs, or the engine pack for scripts
   invoke only: 20  the input   21  try later   22  out of time   23  the scorer
 
 Environment:
@@ -165,7 +165,7 @@ struct Check {
     /// this option, no connection is made.
     #[arg(long)]
     connect: bool,
-    #[cfg(any(feature = "compiler", feature = "graphs"))]
+    #[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
     /// File with an input and its expected answer, to try the scorer with: {"inputs": BODY,
     /// "outputs": ANSWER, "tolerance": 1e-4}. If not given: the manifest's package.sample, if there
     /// is one.

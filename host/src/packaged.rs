@@ -1,4 +1,4 @@
-//! Comparison of an app's component and model with the files that were packaged.
+//! Comparison of an app's component, script and model with the files that were packaged.
 //!
 //! Owns the comparison with the manifest's sections `[packaged]` and `[precompiled]`, which hold
 //! the digests of the packaged files. Also owns the texts of refusals. Must not know how code or
@@ -11,10 +11,15 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "python")]
+use scorebox_python::state::StateImage;
+
 use crate::component;
 use crate::error::StartupError;
 use crate::manifest::digest::digest;
 use crate::manifest::{ComponentSource, Manifest};
+#[cfg(feature = "python")]
+use crate::manifest::{Packaged, ScriptSection};
 use crate::model::{FileFacts, Model};
 
 /// Total size of a model's files up to which the model is always read and its digest compared, in
@@ -36,7 +41,8 @@ pub enum Proof {
     Digests,
 }
 
-/// Compares the files of the component and the model with the packager's record of these files.
+/// Compares the files of the component, the script and the model with the packager's record of
+/// these files.
 ///
 /// If nothing was recorded, as in an app folder that was written by hand, nothing is compared.
 /// After a success, [`Model::digest`] is the digest of the files that are there.
@@ -50,7 +56,81 @@ pub(crate) fn compare(
     proof: Proof,
 ) -> Result<(), StartupError> {
     compare_model(manifest, model, proof)?;
+    #[cfg(feature = "python")]
+    compare_script(manifest)?;
     compare_component(manifest, proof)
+}
+
+/// Compares the digests of the script's folder, of its packages and of its state image with the
+/// record. All of them are read at each start, so no time of a file has to be trusted.
+#[cfg(feature = "python")]
+fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
+    let packaged = manifest.packaged.as_ref();
+    let record = packaged.and_then(|packaged| packaged.script.as_ref());
+    let (Some(script), Some(record)) = (&manifest.scorer.script, record) else {
+        return Ok(());
+    };
+    let packages = record.packages.as_deref();
+    let packages = packages.zip(record.packages_digest.as_ref());
+    let folders = [Some((script.folder(), &record.digest)), packages];
+    for (folder, expected) in folders.into_iter().flatten() {
+        let fail = |problem: String| StartupError::Script {
+            path: folder.to_path_buf(),
+            problem: format!("changed since it was packaged: {problem}"),
+            fix: fix(manifest),
+        };
+        let opened = Model::open(folder).map_err(|error| fail(error.to_string()))?;
+        let found = opened.digest();
+        if found != expected {
+            return Err(fail(other_digest(manifest, found, expected)));
+        }
+    }
+    let inputs = packaged.map(|packaged| state_inputs(manifest, packaged));
+    let state = record.state.as_ref().zip(record.state_digest.as_ref());
+    if let Some(((state, expected), inputs)) = state.zip(inputs) {
+        let fail = |problem: String| StartupError::Script {
+            path: state.clone(),
+            problem,
+            fix: fix(manifest),
+        };
+        let image = StateImage::open(state).map_err(|error| fail(error.to_string()))?;
+        let found = image.sha256().map_err(|error| fail(error.to_string()))?;
+        let found = format!("sha256:{found}");
+        if found != *expected {
+            let problem = other_digest(manifest, &found, expected);
+            return Err(fail(format!("changed since it was packaged: {problem}")));
+        }
+        if image.record().inputs_sha256 != inputs {
+            return Err(fail(
+                "is the state of another script, or of other settings or files".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the digest of everything that the state image of a script is made from, in hexadecimal:
+/// the script, its packages, its model, the engine pack, the configuration, and what the script can
+/// learn about itself. `packaged` is the
+/// record of the app.
+#[cfg(feature = "python")]
+#[must_use]
+pub fn state_inputs(manifest: &Manifest, packaged: &Packaged) -> String {
+    let script = packaged.script.as_ref();
+    let inputs = serde_json::json!({
+        "name": manifest.scorer.name,
+        "version": manifest.scorer.version,
+        "labels": manifest.scorer.labels,
+        "entry": manifest.scorer.script.as_ref().map(ScriptSection::entry),
+        "script": script.map(|script| &script.digest),
+        "packages": script.map(|script| &script.packages_digest),
+        "pack": script.map(|script| &script.pack),
+        "model": packaged.model,
+        "config": manifest.config,
+        "accelerate": manifest.scorer.script.as_ref().map(|script| script.accelerate),
+    });
+    let digest = digest(inputs.to_string().as_bytes());
+    digest.trim_start_matches("sha256:").to_owned()
 }
 
 fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {

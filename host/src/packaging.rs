@@ -20,6 +20,9 @@ use crate::precompiled::{self, Cpu};
 use crate::scorer::snapshot::{self, Snapshot};
 use crate::scorer::{self, judge};
 
+#[cfg(feature = "python")]
+pub use crate::packaged::state_inputs;
+
 /// Precompiled machine code of a component, with the section `[precompiled]` for the app's
 /// manifest.
 pub struct Code {
@@ -95,6 +98,7 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     };
     Ok(Packaged {
         answers_sample: false,
+        script: None,
         model: manifest
             .scorer
             .model

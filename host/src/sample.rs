@@ -1,6 +1,6 @@
-//! Sample: an input, usually with the answer that the model gave where it was trained.
+//! Samples: inputs, each usually with the answer that the model gave where it was trained.
 //!
-//! Owns the form of a sample's file, and the rule for equal answers. A model that was truncated,
+//! Owns the form of a file of samples, and the rule for equal answers. A model that was truncated,
 //! changed during a transfer or converted wrongly can still load and run. Only an answer shows that
 //! it still works. Must not know which command checks a model, nor how an answer is computed.
 
@@ -28,17 +28,26 @@ const TOLERANCE: f64 = 1e-4;
 /// Maximum number of characters of a text, number or other scalar that an error message shows.
 const SHOWN_CHARS: usize = 60;
 
-/// Sample from a file: an input of a scorer, with the expected answer if the file has one.
+/// The samples of a file: inputs of a scorer, each with the expected answer if the file has one.
 #[derive(Debug)]
 pub struct Sample {
-    /// Path of the file that the sample was read from.
+    /// Path of the file that the samples were read from.
     pub path: PathBuf,
+    /// The first sample. A file has at least one.
+    first: Case,
+    /// The samples after the first one.
+    others: Vec<Case>,
+}
+
+/// One input of a scorer, with the expected answer if there is one.
+#[derive(Debug)]
+struct Case {
     inputs: Box<RawValue>,
     outputs: Option<Value>,
     tolerance: f64,
 }
 
-/// Content of a sample file as serde parses it, before any value is checked.
+/// One JSON object of a sample file as serde parses it, before any value is checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -71,10 +80,18 @@ pub enum SampleError {
         /// Text that shows the value at `place` in the expected answer of the sample.
         expected: String,
     },
+    /// One of several samples in a file is not passed.
+    #[error("{error}, in the sample number {number}")]
+    InOne {
+        /// Number of the sample in the file. The first one has the number 1.
+        number: usize,
+        /// Reason why the scorer does not pass this sample.
+        error: Box<SampleError>,
+    },
 }
 
 impl Sample {
-    /// Reads a sample from its file.
+    /// Reads the samples of a file, which holds one JSON object for each sample, one after another.
     ///
     /// # Errors
     /// Fails if the file cannot be read, has more than 64 MiB, or does not hold a sample.
@@ -94,29 +111,101 @@ impl Sample {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(fail(format!("the sample has more than {MOST_BYTES} bytes")));
         }
-        let raw: Raw = serde_json::from_slice(&bytes)
-            .map_err(|error| fail(format!("is not a sample: {error}")))?;
-        let tolerance = raw.tolerance.unwrap_or(TOLERANCE);
-        if !(tolerance.is_finite() && tolerance >= 0.0) {
-            return Err(fail(
-                "is not a sample: `tolerance` is not a number of at least 0".to_owned(),
-            ));
+        let mut cases = Vec::new();
+        for raw in serde_json::Deserializer::from_slice(&bytes).into_iter() {
+            let raw: Raw = raw.map_err(|error| fail(format!("is not a sample: {error}")))?;
+            let tolerance = raw.tolerance.unwrap_or(TOLERANCE);
+            if !(tolerance.is_finite() && tolerance >= 0.0) {
+                return Err(fail(
+                    "is not a sample: `tolerance` is not a number of at least 0".to_owned(),
+                ));
+            }
+            cases.push(Case {
+                inputs: raw.inputs,
+                outputs: raw.outputs,
+                tolerance,
+            });
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            inputs: raw.inputs,
-            outputs: raw.outputs,
-            tolerance,
-        })
+        let mut cases = cases.into_iter();
+        match cases.next() {
+            Some(first) => Ok(Self {
+                path: path.to_path_buf(),
+                first,
+                others: cases.collect(),
+            }),
+            None => Err(fail("is not a sample: the file is empty".to_owned())),
+        }
     }
 
-    /// Checks that a scorer returns the expected answer to the input of this sample. If the sample
-    /// does not have an expected answer, each answer is accepted that is not a failure.
+    /// Returns true if every sample of the file has an expected answer.
+    #[must_use]
+    pub fn has_answers(&self) -> bool {
+        self.cases().all(|(_, case)| case.outputs.is_some())
+    }
+
+    /// Checks that a scorer returns the expected answers to the inputs of all samples, in the order
+    /// of the file. If a sample does not have an expected answer, each answer is accepted that is
+    /// not a failure.
     ///
     /// # Errors
-    /// Fails if the scorer fails, or if its answer differs from the expected answer. The error
+    /// Fails if the scorer fails, or if an answer differs from the expected answer. The error
     /// states the first difference.
     pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), SampleError> {
+        for (number, case) in self.cases() {
+            let tried = case.try_scorer(scorer).await;
+            tried.map_err(|error| self.in_one(number, error))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that an ONNX graph returns the expected answers to the inputs of all samples. If a
+    /// sample does not have an expected answer, each answer is accepted.
+    ///
+    /// # Errors
+    /// Fails if the graph fails, or if an answer differs from the expected answer. The error states
+    /// the first difference.
+    #[cfg(feature = "graphs")]
+    pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), SampleError> {
+        for (number, case) in self.cases() {
+            let answer = crate::scorer::answer_of(graph, &case.payload());
+            let answer = answer.map_err(SampleError::NoAnswer);
+            let tried = answer.and_then(|answer| case.compare(&answer));
+            tried.map_err(|error| self.in_one(number, error))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the input of the first sample, as JSON.
+    #[must_use]
+    pub fn first_input(&self) -> &str {
+        self.first.inputs.get()
+    }
+
+    /// Returns the input of the first sample as the body of a call.
+    #[cfg(any(feature = "graphs", test))]
+    pub(crate) fn payload(&self) -> Payload {
+        self.first.payload()
+    }
+
+    /// Returns the samples with their numbers, which start with 1.
+    fn cases(&self) -> impl Iterator<Item = (usize, &Case)> {
+        (1..).zip(std::iter::once(&self.first).chain(&self.others))
+    }
+
+    /// Adds the number of the sample to an error, if there are several samples.
+    fn in_one(&self, number: usize, error: SampleError) -> SampleError {
+        if self.others.is_empty() {
+            return error;
+        }
+        SampleError::InOne {
+            number,
+            error: Box::new(error),
+        }
+    }
+}
+
+impl Case {
+    async fn try_scorer(&self, scorer: &Scorer) -> Result<(), SampleError> {
         let scored = scorer
             .run(Invocation::new("sample", Source::Direct), self.payload())
             .await;
@@ -127,21 +216,7 @@ impl Sample {
         }
     }
 
-    /// Checks that an ONNX graph returns the expected answer to the input of this sample. If the
-    /// sample does not have an expected answer, each answer is accepted.
-    ///
-    /// # Errors
-    /// Fails if the graph fails, or if its answer differs from the expected answer. The error
-    /// states the first difference.
-    #[cfg(feature = "graphs")]
-    pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), SampleError> {
-        let answer = crate::scorer::answer_of(graph, &self.payload());
-        let answer = answer.map_err(SampleError::NoAnswer)?;
-        self.compare(&answer)
-    }
-
-    /// Returns the input of this sample as the body of a call.
-    pub(crate) fn payload(&self) -> Payload {
+    fn payload(&self) -> Payload {
         let body = self.inputs.get().to_owned().into_bytes();
         Payload {
             content_type: JSON.to_owned(),
@@ -276,95 +351,4 @@ fn shown(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Sample, ManifestError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sample.json");
-        std::fs::write(&path, text).unwrap();
-        Sample::read(&path)
-    }
-
-    #[test]
-    fn answers_are_the_same_within_the_tolerance() {
-        #[track_caller]
-        fn check(outputs: &str, answer: &str, expected: Result<(), &str>) {
-            let sample = read(&format!("{{\"inputs\": [], \"outputs\": {outputs}}}")).unwrap();
-            let compared = sample.compare(answer.as_bytes());
-            match (compared.map_err(|error| error.to_string()), expected) {
-                (Ok(()), Ok(())) => {}
-                (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
-                (found, _) => panic!("{answer}: {found:?}"),
-            }
-        }
-        let same = |outputs: &str, answer: &str| check(outputs, answer, Ok(()));
-        let other = |outputs: &str, answer: &str, part: &str| check(outputs, answer, Err(part));
-        same("[0.5, 1]", "[0.50009, 1.0]");
-        other("[0.5]", "[0.5002]", "/0 is 0.5002, and the sample says 0.5");
-        same("[1000000.0]", "[1000090.0]");
-        other("[1000000.0]", "[1000110.0]", "/0");
-        same(
-            "{\"label\": [7], \"p\": [[0, 1]]}",
-            "{\"p\": [[1e-9, 1.0]], \"label\": [7]}",
-        );
-        other(
-            "{\"label\": [7]}",
-            "{\"label\": [8]}",
-            "/label/0 is 8, and the sample says 7",
-        );
-        other(
-            "9007199254740993",
-            "9007199254740992",
-            "the answer is 9007199254740992",
-        );
-        let exact =
-            read("{\"inputs\": [], \"outputs\": 9007199254740993, \"tolerance\": 0}").unwrap();
-        assert!(exact.compare(b"9007199254740992.0").is_err());
-        other(
-            "[1, 2]",
-            "[1]",
-            "is a list of 1, and the sample says a list of 2",
-        );
-        other("{\"a\": 1}", "{\"b\": 1}", "an object of [\"b\"]");
-        other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");
-        same("[null, true, \"x\"]", "[null, true, \"x\"]");
-        other("[0.5]", "[null]", "/0 is null");
-        other("{\"a/b~1\": [1]}", "{\"a/b~1\": [2]}", "/a~1b~01/0 is 2");
-        other("[0.5]", "nothing", "is not JSON");
-        other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
-        let any = read("{\"inputs\": {}}").unwrap();
-        assert!(any.compare(b"anything").is_ok());
-    }
-
-    #[test]
-    fn a_file_that_is_not_a_sample_is_refused_with_its_form() {
-        #[track_caller]
-        fn check(text: &str, part: &str) {
-            let message = read(text).unwrap_err().to_string();
-            assert!(
-                message.contains(part) && message.contains("fix: write {\"inputs\""),
-                "{message}"
-            );
-        }
-        check("", "EOF");
-        check("[]", "is not a sample");
-        check("{\"outputs\": []}", "missing field `inputs`");
-        check("{\"inputs\": [], \"output\": []}", "unknown field `output`");
-        check("{\"inputs\": [], \"tolerance\": -1}", "`tolerance`");
-        let missing = Sample::read(Path::new("/nowhere/sample.json"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            missing.contains("/nowhere/sample.json: the sample cannot be read"),
-            "{missing}"
-        );
-        let exact =
-            read("{\"inputs\": {\"x\": [18446744073709551615, 0.1e-400]}, \"tolerance\": 0}")
-                .unwrap();
-        assert_eq!(
-            exact.payload().body.as_ref(),
-            b"{\"x\": [18446744073709551615, 0.1e-400]}"
-        );
-    }
-}
+mod tests;

@@ -20,6 +20,8 @@ mod pipeline;
 mod pool;
 mod prediction_cache;
 mod previous;
+#[cfg(feature = "python")]
+mod script;
 pub mod signature;
 #[cfg(feature = "compiler")]
 pub(crate) mod snapshot;
@@ -43,7 +45,7 @@ use self::exports::Run;
 use self::graph_runner::GraphRunner;
 #[cfg(feature = "graphs")]
 pub(crate) use self::graph_runner::answer_of;
-use self::kind::{Kind, PayloadComponent, TensorComponent};
+use self::kind::{Kind, PayloadRunner, PayloadScorer, TensorComponent};
 use self::large::Large;
 use self::linking::Linked;
 #[cfg(any(feature = "compiler", feature = "graphs"))]
@@ -109,8 +111,8 @@ impl Scorer {
         let max_concurrency = sizing::most_instances(&manifest.limits);
         let turns = Turns::new(max_concurrency, manifest.limits.queue);
         let kind = match described {
-            Described::Payload(signature) => Kind::Payloads(PayloadComponent {
-                runner: runner(linked, manifest, max_concurrency, &turns),
+            Described::Payload(signature) => Kind::Payloads(PayloadScorer {
+                runner: PayloadRunner::Component(runner(linked, manifest, max_concurrency, &turns)),
                 signature,
                 allows_cookies: manifest.answers.cookies,
             }),
@@ -150,6 +152,33 @@ impl Scorer {
         let graph = GraphRunner::load(file, library, turns.clone(), limits, on).await?;
         let cached = Cached::of_graph(manifest, capabilities);
         let kind = Kind::Graph(graph);
+        Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
+    }
+
+    /// Loads a script: starts its first instance, which runs `init`. `script` is what all instances
+    /// share.
+    ///
+    /// # Errors
+    /// Fails if the script does not start, if its contract is invalid, or if the manifest does not
+    /// fit the contract.
+    #[cfg(feature = "python")]
+    pub async fn of_script(
+        script: scorebox_python::Script,
+        manifest: &Manifest,
+        capabilities: Arc<Capabilities>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        let max_concurrency = sizing::most_script_instances(&manifest.limits);
+        let turns = Turns::new(max_concurrency, manifest.limits.queue);
+        let cached = Cached::of_script(manifest, &script, &capabilities);
+        let (on, own) = (runtime.clone(), turns.clone());
+        let (runner, signature) =
+            script::ScriptRunner::load(script, manifest, capabilities, own, on).await?;
+        let kind = Kind::Payloads(PayloadScorer {
+            runner: PayloadRunner::Script(runner),
+            signature,
+            allows_cookies: manifest.answers.cookies,
+        });
         Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
     }
 
@@ -343,7 +372,7 @@ fn check_batching(manifest: &Manifest, signature: Signature<'_>) -> Result<(), S
     }
     match signature {
         Signature::Tensor(signature) if signature.batchable => Ok(()),
-        _ if manifest.scorer.component.is_none() => Err(StartupError::Model {
+        _ if manifest.scorer.serves_graph() => Err(StartupError::Model {
             path: manifest.scorer.model.clone().unwrap_or_default(),
             problem: "cannot be batched: the file of a graph does not say whether its rows are \
                       independent".to_owned(),

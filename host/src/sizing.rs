@@ -32,6 +32,20 @@ pub fn most_instances(limits: &Limits) -> usize {
         .unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
+/// Returns the maximum number of instances of a script that may exist at a time. Each may take
+/// `limits.memory`, and all together take at most `limits.total_memory`, unless the manifest sets
+/// `limits.instances` alone.
+#[cfg(feature = "python")]
+#[must_use]
+pub fn most_script_instances(limits: &Limits) -> usize {
+    let most = most_instances(limits);
+    if limits.instances.is_some() && limits.instances_bytes.is_none() {
+        return most;
+    }
+    let fitting = instances_bytes(limits) / limits.memory_bytes.max(1);
+    most.min(usize::try_from(fitting).unwrap_or(most)).max(1)
+}
+
 /// Returns the maximum number of runs of ONNX graphs at a time. The number is limited because each
 /// run occupies a CPU core and holds the whole model in memory.
 #[must_use]

@@ -30,7 +30,9 @@ pub fn open(
         let server = connection
             .map(|connection| server(section, connection))
             .transpose()?;
-        let commands = Some(section.commands.clone()).filter(|commands| !commands.is_empty());
+        // The store of a script has a connection in any case, which says why it refuses a command.
+        let has_connection = !section.commands.is_empty() || manifest.scorer.script.is_some();
+        let commands = has_connection.then(|| section.commands.clone());
         let raw = commands.map(|commands| {
             Connection::new(
                 server.as_ref(),

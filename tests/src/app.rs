@@ -51,6 +51,17 @@ impl App {
         app
     }
 
+    /// Creates an app with a script in Python. `manifest` has more lines of its manifest. Lines
+    /// before the first table belong to `[scorer]`.
+    #[must_use]
+    pub fn script(name: &str, script: &str, manifest: &str) -> Self {
+        let app = Self(tempfile::tempdir().expect("a folder can be made"));
+        app.write("score.py", script.as_bytes());
+        let head = format!("[scorer]\nname = \"{name}\"\nscript = \"score.py\"\n");
+        app.write("scorebox.toml", format!("{head}{manifest}").as_bytes());
+        app
+    }
+
     /// Creates a copy of the app folder of the example `name`, and appends the text `manifest` to
     /// its manifest.
     #[must_use]

@@ -41,6 +41,7 @@ pub mod registry;
 pub mod release;
 pub mod run;
 pub mod safetensors;
+pub mod scripts;
 pub mod shared;
 pub mod skip;
 pub mod snapshot;

@@ -29,6 +29,14 @@ pub fn image_host_with_graphs() -> PathBuf {
     })
 }
 
+/// Returns the path of the host program for images with a script.
+#[must_use]
+pub fn image_host_with_scripts() -> PathBuf {
+    existing("SCOREBOX_PYTHON_HOST_PROGRAM", || {
+        workspace().join("target/hosts/image-with-python/scorebox")
+    })
+}
+
 /// Returns the path of the library that runs graphs.
 #[must_use]
 pub fn engine_library() -> PathBuf {

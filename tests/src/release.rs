@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::extent;
 use crate::place;
 use crate::run::{self, Finished};
 
@@ -48,6 +49,10 @@ impl Release {
                 .arg(&folder)
                 .arg("--sign-key")
                 .arg(&key);
+            // Each host takes minutes, and no test installs the tool for a script.
+            if !extent::is_whole() {
+                dist.arg("--without-python");
+            }
             run::finish_within(LIMIT, &mut dist, b"").ended(0);
             Self { folder }
         })

@@ -28,13 +28,18 @@ pub struct SetupArgs {
     /// are missing, `convert` installs them itself.
     #[arg(long)]
     pub convert: bool,
+    /// Also make the engine pack, which runs scripts in Python, in the user's cache folder. This
+    /// fetches 100 MB with pip, and compiles for some minutes. If the pack is missing, `package`
+    /// makes it itself.
+    #[arg(long)]
+    pub python: bool,
 }
 
 /// Runs `cargo xtask setup`: checks the toolchain, and installs what the flags ask for. Fails if a
 /// tool is missing, or if an installation fails.
 pub fn run(args: &SetupArgs) -> Result<(), Stop> {
     toolchain::check(|line| println!("{line}"))?;
-    if args.graphs || args.convert {
+    if args.graphs || args.convert || args.python {
         let packager = Packager::build()?;
         if args.graphs {
             let given = args.engine_library.as_ref();
@@ -46,6 +51,10 @@ pub fn run(args: &SetupArgs) -> Result<(), Stop> {
         if args.convert {
             let libraries = packager.part("convert-libraries", &[])?;
             println!("ok       libraries for convert {}", libraries.display());
+        }
+        if args.python {
+            let pack = packager.part("python-pack", &[])?;
+            println!("ok       engine pack for scripts {}", pack.display());
         }
     }
     if args.tests {

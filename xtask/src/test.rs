@@ -16,7 +16,7 @@ use clap::Args;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::{toolchain, tools, workspace};
 
-use self::places::{ImageHosts, Places};
+use self::places::{ImageHosts, PACK_VARIABLE, Places};
 use crate::known_name::{self, NameError};
 use crate::{fuzz, tidy};
 
@@ -252,6 +252,9 @@ fn tests(
         .env(LONG_VARIABLE, if args.long { "1" } else { "0" })
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if programs.is_empty() && args.only.is_empty() {
+        command.envs(places.pack().map(|pack| (PACK_VARIABLE, pack)));
+    }
     eprintln!("running cargo test");
     let (mut sum, success) = stream(command)?;
     let reasons = std::fs::read_to_string(&skipped_file).unwrap_or_default();

@@ -158,7 +158,8 @@ pub(super) fn section<'a>(
     Ok(section.into_iter().flatten())
 }
 
-fn flag(section: &toml::Table, key: &str, name: &str) -> Result<Option<bool>, Problem> {
+/// Reads a truth value from a section. Returns `None` if the section does not have it.
+pub(super) fn flag(section: &toml::Table, key: &str, name: &str) -> Result<Option<bool>, Problem> {
     let value = section.get(name);
     value.map(|value| boolean(value, key, name)).transpose()
 }
@@ -171,6 +172,25 @@ pub(super) fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<
                 shown(value)
             ),
             format!("write `{name} = true`, or remove the line"),
+        )
+    })
+}
+
+/// Reads a text from a section. Returns `None` if the section does not have it. `key` is the name of
+/// the section, for the error.
+#[cfg(feature = "scripts")]
+pub(super) fn text<'a>(
+    section: &'a toml::Table,
+    key: &str,
+    name: &str,
+) -> Result<Option<&'a str>, Problem> {
+    let Some(value) = section.get(name) else {
+        return Ok(None);
+    };
+    value.as_str().map(Some).ok_or_else(|| {
+        Problem::new(
+            format!("`{key}.{name}`: {} is not a text", shown(value)),
+            format!("write `{name} = \"…\"`, or remove the line"),
         )
     })
 }

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`settings`] | the table of every setting, its default and the reason for it |
 //! | `misfits` | errors about unknown keys and values of a wrong type |
-//! | `scorer` | `[scorer]`: the name, the code and the model |
+//! | `scorer` | `[scorer]`: the name, the code, the script and the model |
 //! | `contract` | `[contract]`: unstable features of the contract |
 //! | `answers` | `[answers]`: what a scorer may choose of an HTTP answer |
 //! | `inputs` | `[inputs.<name>]` and `[requests]`: facts about inputs; strict or lenient JSON |
@@ -62,9 +62,9 @@ pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
 pub use self::misfits::{near, nearest};
 pub use self::package::PackageSection;
-pub use self::packaged::{Packaged, PackagedFile};
+pub use self::packaged::{Packaged, PackagedFile, PackagedScript};
 pub use self::prediction_cache::PredictionCacheSection;
-pub use self::scorer::{ComponentSource, ScorerSection, ScriptEngine};
+pub use self::scorer::{ComponentSource, ScorerSection, ScriptEngine, ScriptSection};
 pub use self::server::ServerSection;
 pub use self::stores::StoreSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
@@ -252,11 +252,11 @@ impl Raw {
     /// some sections are read. Fails if a setting does not accept its value.
     fn into_manifest(self, path: &Path, table: &toml::Table) -> Result<Manifest, Problem> {
         let dir = path.parent().unwrap_or(Path::new(""));
-        let scorer = self.scorer.into_section(dir)?;
+        let scorer = self.scorer.into_section(dir, table)?;
         let mut stores = BTreeMap::new();
         for (name, raw) in self.stores {
             check_name("stores.<name>", &name)?;
-            let section = raw.into_section(&name, &scorer.name)?;
+            let section = raw.into_section(&name, &scorer, table)?;
             stores.insert(name, section);
         }
         names::keys("config", self.config.keys())?;
@@ -278,6 +278,12 @@ impl Raw {
                 "leave [precompiled] to `scorebox build`, which writes it",
             ));
         }
+        if scorer.script.is_some() && self.batching.is_some() {
+            return Err(Problem::new(
+                "[batching] joins calls of a scorer of tensors, and `scorer.script` takes requests",
+                "remove [batching]; callers may send many rows in one request",
+            ));
+        }
         Ok(Manifest {
             path: path.to_path_buf(),
             scorer,
@@ -295,7 +301,10 @@ impl Raw {
                 .precompiled
                 .map(|raw| raw.into_section(dir))
                 .transpose()?,
-            packaged: self.packaged.map(|raw| raw.into_section(dir)).transpose()?,
+            packaged: self
+                .packaged
+                .map(|raw| raw.into_section(dir, table))
+                .transpose()?,
             config: self.config,
             package,
         })

@@ -12,8 +12,10 @@ use serde::Deserialize;
 use super::{check_name, names};
 
 mod component;
+mod script;
 
 pub use self::component::{ComponentSource, ScriptEngine};
+pub use self::script::ScriptSection;
 
 /// Section `[scorer]` of the manifest: the scorer's name, its code and its model.
 #[derive(Debug, Clone)]
@@ -23,8 +25,10 @@ pub struct ScorerSection {
     pub name: String,
     /// Version of the scorer as free text, such as `1.4.0`. Empty if the manifest does not set it.
     pub version: String,
-    /// Source of the component. `None` if an ONNX graph of the model is served without a component.
+    /// Source of the component. `None` if a script is served, or an ONNX graph of the model.
     pub component: Option<ComponentSource>,
+    /// Settings of the script in Python. `None` if a component or an ONNX graph is served.
+    pub script: Option<ScriptSection>,
     /// Name of the ONNX graph that is served without a component. `None` if the manifest does not
     /// name a graph: a component is served, or the model holds only one graph.
     pub graph: Option<String>,
@@ -36,6 +40,14 @@ pub struct ScorerSection {
     /// Labels of the scorer by name, such as the training run of its model. A scorer reads its
     /// labels with `model.info`.
     pub labels: BTreeMap<String, String>,
+}
+
+impl ScorerSection {
+    /// Returns true if an ONNX graph of the model is served, without a component or a script.
+    #[must_use]
+    pub fn serves_graph(&self) -> bool {
+        self.component.is_none() && self.script.is_none()
+    }
 }
 
 #[derive(Deserialize)]
@@ -52,7 +64,12 @@ pub(super) struct RawScorer {
 }
 
 impl RawScorer {
-    pub(super) fn into_section(self, dir: &Path) -> Result<ScorerSection, Problem> {
+    /// Checks the values. `table` is the whole file, from which the settings of a script are read.
+    pub(super) fn into_section(
+        self,
+        dir: &Path,
+        table: &toml::Table,
+    ) -> Result<ScorerSection, Problem> {
         check_name("scorer.name", &self.name)?;
         names::line("scorer.version", &self.version, NAME_BYTES)?;
         names::keys("scorer.labels", self.labels.keys())?;
@@ -61,14 +78,15 @@ impl RawScorer {
             .as_ref()
             .map(|value| component::source(value, dir))
             .transpose()?;
+        let script = script::section(table, dir)?;
         match (&component, &self.model, &self.graph) {
-            (None, None, _) => {
+            (None, None, _) if script.is_none() => {
                 return Err(Problem::new(
-                    "there is neither `scorer.component` nor `scorer.model`, so there is nothing \
-                     to serve",
+                    "there is none of `scorer.component`, `scorer.script` and `scorer.model`, so \
+                     there is nothing to serve",
                     "write `component = \"NAME.wasm\"`, or a source such as `component = { cargo = \
-                     \"FOLDER\" }`; or, to serve an ONNX file without a component, `model = \
-                     \"FILE.onnx\"`",
+                     \"FOLDER\" }`; or `script = \"score.py\"`; or, to serve an ONNX file without a \
+                     component, `model = \"FILE.onnx\"`",
                 ));
             }
             (Some(_), _, Some(_)) => {
@@ -84,6 +102,7 @@ impl RawScorer {
             name: self.name,
             version: self.version,
             component,
+            script,
             graph: self.graph,
             model: self.model.map(|model| dir.join(model)),
             snapshot: self.snapshot.unwrap_or(true),

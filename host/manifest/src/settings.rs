@@ -41,7 +41,43 @@ pub const SETTINGS: &[Setting] = &[
         "A component, or the source that `scorebox build` makes it of: `{ cargo = \"FOLDER\" }` for \
          Rust, `{ componentize-py = \"app.py\" }` for Python, `{ componentize-js = \"app.js\" }` or \
          `{ quickjs = \"app.js\" }` for JavaScript, `{ command = [\"make\"], output = \
-         \"FILE.wasm\" }` for anything else. Without it, the host serves the model's graph.",
+         \"FILE.wasm\" }` for anything else. Without it and without a script, the host serves the \
+         model's graph.",
+    ),
+    setting(
+        "scorer.script",
+        "FILE.py",
+        "",
+        "A script with `init` and `run`, as Azure ML runs it, in place of a component: CPython runs it \
+         in the sandbox. The modules of its folder are packaged with it.",
+    ),
+    setting(
+        "scorer.requirements",
+        "requirements.txt or conda.yml",
+        "",
+        "The packages that the script imports. NumPy, pandas, SciPy and scikit-learn are part of the \
+         engine; any other package must be pure Python.",
+    ),
+    setting(
+        "scorer.accelerate",
+        "true or false",
+        "false",
+        "If true, an estimator that `scorebox convert` can convert runs as a graph in the host when \
+         the script loads it. Off by default, because a graph may round differently.",
+    ),
+    setting(
+        "scorer.tracebacks",
+        "true or false",
+        "false",
+        "If true, the answer to a call that the script fails contains the traceback. Off by default, \
+         because a traceback shows code and data to callers. The log has every traceback.",
+    ),
+    setting(
+        "scorer.deterministic",
+        "true or false",
+        "false",
+        "True if the script answers equal requests with equal answers, which [prediction_cache] needs. \
+         A component states this itself.",
     ),
     setting(
         "scorer.graph",
@@ -310,7 +346,7 @@ pub const SETTINGS: &[Setting] = &[
         "list of names and families",
         "",
         "Raw commands that the scorer may send to a server, each on the store's own keys: names (HSET), families (@hash, as in \
-         Redis's access lists) or @all. Without it: none.",
+         Redis's access lists) or @all. Without it: none, and @all for a script.",
     ),
     setting(
         "prediction_cache.store",
@@ -535,6 +571,43 @@ pub const SETTINGS: &[Setting] = &[
         "true or false",
         "",
         "True if the graph answered package.sample. What such a graph refuses is the caller's error.",
+    ),
+    setting(
+        "packaged.script.digest",
+        "sha256:HEX",
+        "",
+        "Digest of the files in the script's folder. The host refuses a script that differs.",
+    ),
+    setting(
+        "packaged.script.pack",
+        "sha256:HEX",
+        "",
+        "Digest of the engine pack that the script was tried with. The host refuses another pack.",
+    ),
+    setting(
+        "packaged.script.packages",
+        "folder",
+        "",
+        "Where the packages of `scorer.requirements` were unpacked.",
+    ),
+    setting(
+        "packaged.script.packages_digest",
+        "sha256:HEX",
+        "",
+        "Digest of the files of the packages.",
+    ),
+    setting(
+        "packaged.script.state",
+        "file",
+        "",
+        "The state of the engine after the script's `init`, with which each instance starts. Without \
+         it, each instance runs `init`.",
+    ),
+    setting(
+        "packaged.script.state_digest",
+        "sha256:HEX",
+        "",
+        "Digest of the file with this state. The host refuses a file that differs.",
     ),
     setting(
         "packaged.file.name",

@@ -9,6 +9,7 @@ use scorebox_store::raw::Allowed;
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 use serde::Deserialize;
 
+use super::scorer::ScorerSection;
 use super::settings::default_of;
 use super::{LIMIT_MOST, TTL_MOST, duration, names};
 
@@ -31,8 +32,8 @@ pub struct StoreSection {
     /// Time after which a connection without traffic is checked, and replaced if the server does
     /// not answer on it.
     pub keepalive: Duration,
-    /// Redis commands that the scorer may send to the store through the interface `redis`. Empty if
-    /// it may not send any.
+    /// Redis commands that the scorer may send to the store, through the interface `redis` or from a
+    /// script. Empty if it may not send any.
     pub commands: Allowed,
 }
 
@@ -48,7 +49,13 @@ pub(super) struct RawStore {
 }
 
 impl RawStore {
-    pub(super) fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Problem> {
+    /// Checks the values. `table` is the whole file, which shows whether `commands` is there.
+    pub(super) fn into_section(
+        mut self,
+        name: &str,
+        scorer: &ScorerSection,
+        table: &toml::Table,
+    ) -> Result<StoreSection, Problem> {
         let url = self
             .url
             .unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
@@ -76,10 +83,17 @@ impl RawStore {
         // Two stores on one server must not share keys, so the names of scorer and store are in the
         // default.
         let default_prefix = if name == "default" {
-            scorer.to_owned()
+            scorer.name.clone()
         } else {
-            format!("{scorer}/{name}")
+            format!("{}/{name}", scorer.name)
         };
+        let section = table.get("stores").and_then(|stores| stores.get(name));
+        let has_commands = section.is_some_and(|section| section.get("commands").is_some());
+        if scorer.script.is_some() && !has_commands {
+            // A script was written for a whole server. All its commands are on the store's own
+            // keys.
+            self.commands.push("@all".to_owned());
+        }
         let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
             let prefix = quoted(&prefix, NAME_BYTES);

@@ -4,6 +4,8 @@ mod accepted;
 mod contract;
 mod inputs;
 mod refused;
+#[cfg(feature = "scripts")]
+mod scripts;
 mod server;
 mod triggers;
 

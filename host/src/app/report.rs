@@ -47,6 +47,18 @@ pub(super) enum Code {
         /// cannot run graphs.
         graphs: Vec<String>,
     },
+    /// A script, with the engine that runs it.
+    #[cfg(feature = "python")]
+    Script {
+        /// Name of the script's file.
+        entry: String,
+        /// Version of Python.
+        python: String,
+        /// CPU level that the engine's code was compiled for.
+        cpu: String,
+        /// True if instances start in the state after the script's `init`.
+        has_state: bool,
+    },
     /// An ONNX graph that is served without a component, with the name of its file.
     Graph(String),
 }
@@ -61,6 +73,8 @@ pub(super) fn of(manifest: &Manifest, scorer: &Scorer, code: &Code, model: &Mode
         component_digest: match code {
             Code::Component { compiled, .. } => Some(compiled.digest.clone()),
             Code::Graph(_) => None,
+            #[cfg(feature = "python")]
+            Code::Script { .. } => None,
         },
         model_digest: manifest
             .scorer
@@ -74,6 +88,19 @@ pub(super) fn of(manifest: &Manifest, scorer: &Scorer, code: &Code, model: &Mode
 
 fn code_text(code: &Code, manifest: &Manifest) -> String {
     let (text, graphs) = match (code, &manifest.precompiled) {
+        #[cfg(feature = "python")]
+        (
+            Code::Script {
+                entry,
+                python,
+                cpu,
+                has_state,
+            },
+            _,
+        ) => {
+            let init = if *has_state { ", init done" } else { "" };
+            return format!("{entry}, run by CPython {python} for {cpu}{init}");
+        }
         (Code::Graph(name), _) => return format!("{name}, run by {}", graph::ENGINE),
         (Code::Component { graphs, .. }, None) => ("compiled at start".to_owned(), graphs),
         (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => (

@@ -8,6 +8,11 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 
 use crate::text::{NAME_BYTES, quoted};
 
+/// Header with which Azure ML marks an answer whose script is at fault. The host sets it, so an
+/// answer of a script that has it is sent without it.
+#[cfg(feature = "python")]
+pub(crate) const FAULT_OF_SCRIPT: &str = "x-ms-run-function-failed";
+
 /// Maximum number of headers that a scorer may set.
 const HEADERS: usize = 32;
 

@@ -7,6 +7,7 @@
 use wasmtime::component::Resource;
 
 use super::state::InstanceState;
+use super::telemetry::LogSink;
 use crate::capability::bindings::capabilities::scorebox::scoring::redis::{
     self as wit, Command, Error,
 };
@@ -24,21 +25,23 @@ impl InstanceState {
         Ok(self.table.get(connection)?.clone())
     }
 
-    /// Logs the first of the given errors that an operator must know: the server cannot be reached,
-    /// is full, or does not allow a command. At most one error is logged per call of this function,
-    /// because the other errors usually have the same cause.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
-        let noted = |error: &'a CommandError| match error {
-            CommandError::Timeout | CommandError::Disconnected(_) => Some(("store", error)),
-            CommandError::Server(text) if text.starts_with("OOM") => Some(("store-full", error)),
-            CommandError::Server(text) if text.starts_with("NOPERM") => {
-                Some(("store-denied", error))
-            }
-            _ => None,
-        };
-        if let Some((context, error)) = errors.into_iter().find_map(noted) {
-            self.log.warn(context, &error.to_string());
-        }
+        note(&self.log, errors);
+    }
+}
+
+/// Logs the first of the given errors that an operator must know: the server cannot be reached, is
+/// full, or does not allow a command. At most one error is logged per call of this function,
+/// because the other errors usually have the same cause.
+pub(super) fn note<'a>(log: &LogSink, errors: impl IntoIterator<Item = &'a CommandError>) {
+    let noted = |error: &'a CommandError| match error {
+        CommandError::Timeout | CommandError::Disconnected(_) => Some(("store", error)),
+        CommandError::Server(text) if text.starts_with("OOM") => Some(("store-full", error)),
+        CommandError::Server(text) if text.starts_with("NOPERM") => Some(("store-denied", error)),
+        _ => None,
+    };
+    if let Some((context, error)) = errors.into_iter().find_map(noted) {
+        log.warn(context, &error.to_string());
     }
 }
 

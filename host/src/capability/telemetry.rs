@@ -43,11 +43,7 @@ impl metrics::Host for InstanceState {
         delta: u64,
         attributes: metrics::Attributes,
     ) -> wasmtime::Result<()> {
-        let mut call = self.log.lock();
-        if let Some(attributes) = call.measured(&name, attributes) {
-            let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
-            tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, count = delta, attributes, "measured");
-        }
+        self.log.count(&name, delta, attributes);
         Ok(())
     }
 
@@ -57,11 +53,27 @@ impl metrics::Host for InstanceState {
         value: f64,
         attributes: metrics::Attributes,
     ) -> wasmtime::Result<()> {
-        let mut call = self.log.lock();
-        if let Some(attributes) = call.measured(&name, attributes) {
+        self.log.record(&name, value, attributes);
+        Ok(())
+    }
+}
+
+impl LogSink {
+    /// Logs that the counter `name` grew by `delta`.
+    pub(super) fn count(&self, name: &str, delta: u64, attributes: metrics::Attributes) {
+        let mut call = self.lock();
+        if let Some(attributes) = call.measured(name, attributes) {
+            let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
+            tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, count = delta, attributes, "measured");
+        }
+    }
+
+    /// Logs one value of the distribution `name`.
+    pub(super) fn record(&self, name: &str, value: f64, attributes: metrics::Attributes) {
+        let mut call = self.lock();
+        if let Some(attributes) = call.measured(name, attributes) {
             let (scorer, invocation) = (&*call.scorer, call.invocation.as_str());
             tracing::info!(target: "scorer", scorer, invocation, context = "metrics", metric = name, value, attributes, "measured");
         }
-        Ok(())
     }
 }

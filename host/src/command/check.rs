@@ -61,7 +61,7 @@ pub fn run(arguments: Check) -> ExitCode {
 /// Each ONNX file is loaded and run in a separate process before this process loads it, so that a
 /// broken file does no harm. If the scorer is a graph without a component, the separate process
 /// also checks that the graph returns the answer of the sample.
-#[cfg(any(feature = "compiler", feature = "graphs"))]
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
     let sample = arguments
@@ -72,7 +72,7 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
         .as_deref()
         .map(scorebox_host::sample::Sample::read)
         .transpose()?;
-    let is_component = manifest.scorer.component.is_some();
+    let is_component = !manifest.scorer.serves_graph();
     #[cfg(feature = "graphs")]
     let trial = |file: &std::path::Path, limit| {
         let sample = sample
@@ -90,7 +90,7 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
 }
 
 /// Checks the app that the command line names, and returns the report about the app.
-#[cfg(not(any(feature = "compiler", feature = "graphs")))]
+#[cfg(not(any(feature = "compiler", feature = "graphs", feature = "python")))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     check(&arguments.app.app, &untried)
 }
@@ -157,7 +157,7 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
             report
                 .component_digest
                 .as_deref()
-                .unwrap_or("none: the graph is served itself")
+                .unwrap_or("none: the graph or the script is served itself")
         ),
         format!(
             "model      {}",

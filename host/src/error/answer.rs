@@ -129,6 +129,11 @@ mod tests {
             StartupError::from(misspelled(text)),
             StartupError::Model {
                 path: text.into(),
+                problem: problem.clone(),
+                fix: fix.clone(),
+            },
+            StartupError::Script {
+                path: text.into(),
                 problem,
                 fix,
             },

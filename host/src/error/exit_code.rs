@@ -18,7 +18,8 @@ pub const COMMAND_LINE: u8 = 2;
 /// sample.
 pub const MANIFEST: u8 = 3;
 
-/// Exit code of a command that failed because of a problem with the component.
+/// Exit code of a command that failed because of a problem with the component or the
+/// script.
 pub const COMPONENT: u8 = 4;
 
 /// Exit code of a command that failed because of a problem with the model.
@@ -39,7 +40,8 @@ pub const FUNCTIONS: u8 = 9;
 /// Exit code of the command `check --connect` if a store does not respond.
 pub const UNREACHED: u8 = 10;
 
-/// Exit code of a command that failed because the library of the engine for graphs cannot be used.
+/// Exit code of a command that failed because the library of the engine for graphs, or the
+/// engine pack for scripts, cannot be used.
 pub const ENGINE: u8 = 11;
 
 /// Exit code of the command `invoke` if its input cannot be read, or if the call failed because of
@@ -69,14 +71,14 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (HOST,                "the host or the machine is at fault; before it listens, the host tries random numbers, the clock, memory to map and threads"),
     (COMMAND_LINE,        "the command line"),
     (MANIFEST,            "`scorebox.toml`, or the file of a sample"),
-    (COMPONENT,           "the component"),
+    (COMPONENT,           "the component or the script"),
     (MODEL,               "the model"),
     (INIT,                "`init` of the scorer"),
     (LISTEN,              "address or port"),
     (ENVIRONMENT,         "an environment variable"),
     (FUNCTIONS,           "`host.json` or a `function.json`"),
     (UNREACHED,           "`check --connect`: a store does not answer"),
-    (ENGINE,              "the library of the engine for graphs"),
+    (ENGINE,              "the library of the engine for graphs, or the engine pack for scripts"),
     (INPUT,               "`invoke` only: the input"),
     (LATER,               "`invoke` only: try later"),
     (TIME,                "`invoke` only: out of time; send less, or allow more time"),
@@ -95,7 +97,7 @@ pub fn of_start(error: &StartupError) -> u8 {
     match error {
         StartupError::Host(_) | StartupError::Machine { .. } => HOST,
         StartupError::Manifest(_) => MANIFEST,
-        StartupError::Component { .. } => COMPONENT,
+        StartupError::Component { .. } | StartupError::Script { .. } => COMPONENT,
         StartupError::Model { .. } => MODEL,
         StartupError::Init { .. } => INIT,
         StartupError::Listen { .. } => LISTEN,

@@ -126,4 +126,14 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
+    /// There is a problem with the script or its packages. The author has to fix them.
+    #[error("script {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
+    Script {
+        /// Path of the script, or of the folder of its packages.
+        path: PathBuf,
+        /// Text that says what is wrong with the script.
+        problem: String,
+        /// Instruction that fixes the problem.
+        fix: String,
+    },
 }

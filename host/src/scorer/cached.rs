@@ -62,6 +62,42 @@ impl Cached {
         })
     }
 
+    /// Returns the settings and the store of the prediction cache of a script, and the identity of
+    /// the script. Returns `None` if the manifest does not ask for a prediction cache, or if the
+    /// cache's store was not opened.
+    #[cfg(feature = "python")]
+    pub(super) fn of_script(
+        manifest: &Manifest,
+        script: &scorebox_python::Script,
+        capabilities: &Capabilities,
+    ) -> Option<Self> {
+        let packaged = manifest.packaged.as_ref();
+        let packaged = packaged.and_then(|packaged| packaged.script.as_ref());
+        // The files of a script that is not packaged may change at any time, so its answers are for
+        // this process alone.
+        let files = packaged.map_or_else(
+            || uuid::Uuid::new_v4().to_string(),
+            |script| {
+                let others = [&script.packages_digest, &script.state_digest];
+                let others = others.map(|digest| digest.as_deref().unwrap_or("none"));
+                format!("{} {}", script.digest, others.join(" "))
+            },
+        );
+        let entry = &script.entry;
+        Self::of(manifest, capabilities, |identity| Identity {
+            world: World::Scoring.to_string(),
+            component: Some(format!("{entry} {files} {:?}", script.accelerated)),
+            engine: Some(script.pack.digest().to_owned()),
+            cpu: Some(script.pack.record().cpu.clone()),
+            snapshot: script.state.is_some(),
+            graph_engine: capabilities
+                .graphs
+                .as_ref()
+                .map(|_| graph::ENGINE.to_owned()),
+            ..identity
+        })
+    }
+
     fn of(
         manifest: &Manifest,
         capabilities: &Capabilities,
@@ -113,6 +149,15 @@ impl Cached {
         manifest: &Manifest,
         signature: Signature<'_>,
     ) -> Result<PredictionCache, StartupError> {
+        if let (Some(script), false) = (&manifest.scorer.script, signature.deterministic()) {
+            return Err(StartupError::Script {
+                path: script.file.clone(),
+                problem: "has no answers to keep: it is not known to be deterministic".to_owned(),
+                fix: "remove [prediction_cache], or write `deterministic = true` under [scorer] if equal requests always \
+                      give equal answers"
+                    .to_owned(),
+            });
+        }
         if !signature.deterministic() {
             return Err(StartupError::Component {
                 path: component::file(manifest)?,

@@ -24,13 +24,13 @@ use crate::tensor::Tensor;
 /// component's export `run`, which depends on its world.
 pub(super) struct ComponentRunner<R> {
     linked: Arc<Linked>,
-    pool: Pool<R>,
+    pool: Pool<Ready<R>>,
     turns: Turns,
     limits: Limits,
 }
 
 impl<R: Run> ComponentRunner<R> {
-    pub(super) fn new(linked: Linked, pool: Pool<R>, turns: Turns, limits: Limits) -> Self {
+    pub(super) fn new(linked: Linked, pool: Pool<Ready<R>>, turns: Turns, limits: Limits) -> Self {
         Self {
             linked: Arc::new(linked),
             pool,

@@ -14,6 +14,7 @@ use super::conversion::{TEXT_BYTES, to_wit};
 use super::exports::{Init, PayloadRun, Run, TensorRun};
 use super::linking::world::Version;
 use super::output::Answer;
+use super::pool::Pooled;
 use super::previous;
 use super::store;
 use crate::call::{Invocation, Payload};
@@ -65,23 +66,6 @@ impl Instance {
             invocations: 0,
             made: Instant::now(),
         }
-    }
-
-    /// Returns true if the instance may serve another call. Returns false after a call of the guest
-    /// trapped or timed out, or after the guest was refused memory.
-    pub(super) fn is_reusable(&self) -> bool {
-        self.reusable
-    }
-
-    /// Returns the number of calls of the guest's `run` on this instance. Joined calls count as
-    /// one.
-    pub(super) fn invocations(&self) -> u64 {
-        self.invocations
-    }
-
-    /// Returns the time since the instance was created.
-    pub(super) fn age(&self) -> Duration {
-        self.made.elapsed()
     }
 
     /// Calls the guest's `init`. This function must be called once, before the first call of `run`,
@@ -153,6 +137,23 @@ impl Instance {
         };
         self.reusable = false;
         Err(failure)
+    }
+}
+
+impl<R> Pooled for Ready<R> {
+    /// Returns false after a call of the guest trapped or timed out, or after the guest was refused
+    /// memory.
+    fn is_reusable(&self) -> bool {
+        self.instance.reusable
+    }
+
+    /// Joined calls count as one.
+    fn invocations(&self) -> u64 {
+        self.instance.invocations
+    }
+
+    fn age(&self) -> Duration {
+        self.instance.made.elapsed()
     }
 }
 

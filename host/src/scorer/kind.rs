@@ -1,4 +1,5 @@
-//! The kinds of scorers: a component of payloads, a component of tensors, and a graph.
+//! The kinds of scorers: of payloads, which is a component or a script, a component of tensors, and
+//! a graph.
 //!
 //! Owns the choice of the kind, which is made once when the scorer is loaded, and the pairing of a
 //! call's decoded input with the scorer that runs it and with its cache key. Must not know how
@@ -14,6 +15,8 @@ use super::graph_runner::GraphRunner;
 use super::linking::world::World;
 use super::output::Output;
 use super::prediction_cache::entry::{self, Key};
+#[cfg(feature = "python")]
+use super::script::ScriptRunner;
 use super::signature::{PayloadSignature, Signature, TensorSignature};
 use crate::call::{Invocation, Payload};
 use crate::error::{ScoreFailure, StartupError};
@@ -21,20 +24,27 @@ use crate::tensor::Tensor;
 
 /// A loaded scorer, with one variant for each kind of scorer.
 pub(super) enum Kind {
-    /// Scorer that is a component and takes and returns payloads.
-    Payloads(PayloadComponent),
+    /// Scorer that takes and returns payloads: a component or a script.
+    Payloads(PayloadScorer),
     /// Scorer that is a component and takes and returns tensors.
     Tensors(TensorComponent),
     /// Scorer that is an ONNX graph, served without a component.
     Graph(GraphRunner),
 }
 
-/// A component of the world `scoring`, with its contract with callers.
-pub(super) struct PayloadComponent {
-    pub(super) runner: Arc<ComponentRunner<PayloadRun>>,
+/// A component of the world `scoring` or a script, with its contract with callers.
+pub(super) struct PayloadScorer {
+    pub(super) runner: PayloadRunner,
     pub(super) signature: PayloadSignature,
     /// True if the scorer may set cookies: the setting `answers.cookies`.
     pub(super) allows_cookies: bool,
+}
+
+/// Runner of the calls of a scorer of payloads.
+pub(super) enum PayloadRunner {
+    Component(Arc<ComponentRunner<PayloadRun>>),
+    #[cfg(feature = "python")]
+    Script(Arc<ScriptRunner>),
 }
 
 /// A component of the world `tensor-scoring`, with its contract with callers.
@@ -47,7 +57,7 @@ pub(super) struct TensorComponent {
 
 /// Decoded input of one call, with the scorer that runs it.
 pub(super) enum Work<'a> {
-    Payload(&'a PayloadComponent, Payload),
+    Payload(&'a PayloadScorer, Payload),
     Tensors(&'a TensorComponent, Vec<Tensor>),
     Graph(&'a GraphRunner, Vec<Tensor>),
 }
@@ -78,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// Creates `count` instances of the component, or sessions of the graph, so that the first
+    /// Creates `count` instances of the component or the script, or sessions of the graph, so that the first
     /// calls do not wait for them.
     ///
     /// # Errors
@@ -86,7 +96,11 @@ impl Kind {
     /// created.
     pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
         match self {
-            Self::Payloads(component) => component.runner.warm_up(count).await,
+            Self::Payloads(scorer) => match &scorer.runner {
+                PayloadRunner::Component(runner) => runner.warm_up(count).await,
+                #[cfg(feature = "python")]
+                PayloadRunner::Script(runner) => runner.warm_up(count).await,
+            },
             Self::Tensors(component) => component.runner.warm_up(count).await,
             Self::Graph(graph) => Ok(graph.prepare(count).await?),
         }
@@ -119,9 +133,18 @@ impl Work<'_> {
         deadline: Instant,
     ) -> Result<(Output, Duration), ScoreFailure> {
         let ((tensors, elapsed), signature) = match self {
-            Self::Payload(component, payload) => {
-                let (answer, elapsed) = component.runner.run(invocation, payload, deadline).await?;
-                let output = Output::of_answer(answer, component.allows_cookies)?;
+            Self::Payload(scorer, payload) => {
+                let (answer, elapsed) = match &scorer.runner {
+                    PayloadRunner::Component(runner) => {
+                        runner.run(invocation, payload, deadline).await?
+                    }
+                    #[cfg(feature = "python")]
+                    PayloadRunner::Script(runner) => {
+                        // The future is boxed, because that of a component should not grow by it.
+                        Box::pin(runner.run(invocation, payload, deadline)).await?
+                    }
+                };
+                let output = Output::of_answer(answer, scorer.allows_cookies)?;
                 return Ok((output, elapsed));
             }
             Self::Tensors(component, tensors) => {

@@ -7,6 +7,8 @@
 mod error;
 mod facts;
 mod schema;
+#[cfg(feature = "python")]
+mod script;
 
 use bytes::Buf as _;
 use serde_json::Value;
@@ -74,7 +76,8 @@ pub struct Shape {
 pub struct Schema {
     /// The schema as a JSON document.
     pub document: Value,
-    validator: Box<jsonschema::Validator>,
+    /// Compiled schema. `None` if the schema of a script only documents its bodies.
+    validator: Option<Box<jsonschema::Validator>>,
 }
 
 /// An example payload with a name, which a scorer states for its input or its output.
@@ -333,10 +336,9 @@ impl PayloadSignature {
                 });
             }
         }
-        let Some(schema) = self
-            .input
-            .schema
-            .as_ref()
+        let schema = self.input.schema.as_ref();
+        let Some(validator) = schema
+            .and_then(|schema| schema.validator.as_ref())
             .filter(|_| is_json(&payload.content_type))
         else {
             return Ok(());
@@ -346,8 +348,7 @@ impl PayloadSignature {
                 message: json_error(&payload.body, &error),
                 pointer: String::new(),
             })?;
-        schema
-            .validator
+        validator
             .validate(&body)
             .map_err(|error| ScoreFailure::NotConforming {
                 // The text is bounded, because it holds keys of the body and values of the schema.

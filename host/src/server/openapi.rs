@@ -187,7 +187,7 @@ fn tensor_bodies(manifest: &Manifest, signature: &TensorSignature) -> (Value, Va
 /// examples are rows of zeros, on which the host runs each graph at start.
 #[inline(never)]
 fn examples(manifest: &Manifest, signature: &TensorSignature) -> Map<String, Value> {
-    if manifest.scorer.component.is_none() {
+    if manifest.scorer.serves_graph() {
         return forms::examples(signature);
     }
     stated(&signature.examples)

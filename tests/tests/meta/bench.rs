@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::{PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
-use scorebox_tests::{extent, place, programs, require, run};
+use scorebox_tests::scripts::LIBRARIES;
+use scorebox_tests::{extent, libraries, pack, place, programs, require, run};
 use serde_json::Value;
 
 use crate::TURN;
@@ -299,6 +300,39 @@ fn a_quick_run_of_the_languages_has_every_figure() {
 }
 
 #[test]
+fn a_quick_run_beside_azure_mls_server_has_every_figure() {
+    require!("wrk");
+    // The bench builds the image's host with Python, which takes minutes.
+    if !extent::is_whole() {
+        return;
+    }
+    // Both servers need packages from the network. The reason for a skip says what was missing.
+    let _pack = pack!();
+    let _libraries = libraries!(LIBRARIES);
+    let _turn = turn();
+    let mut bench = Command::new(place::trials());
+    bench.args(["bench", "python", "--quick", "--output", "json"]);
+    let figures = run::finish_within(LIMIT, bench.current_dir(place::workspace()), b"")
+        .ended(0)
+        .json();
+    for name in ["cpu", "rps_8", "cold_start", "memory_2"] {
+        positive(&figures["ratios"][name], name);
+    }
+    for server in ["scorebox", "azure_ml"] {
+        for name in [
+            "requests_per_second",
+            "p50_us",
+            "p99_us",
+            "cpu_us_per_request",
+            "cold_start_ms",
+        ] {
+            spread(&figures[server][name], name);
+        }
+        positive(&figures[server]["pss_bytes"], "pss_bytes");
+    }
+}
+
+#[test]
 fn only_loopback_addresses_can_be_attacked() {
     let sender = [
         "bench",
@@ -354,4 +388,8 @@ fn arguments_that_measure_nothing_are_refused() {
     refuse(&["hostile", "--attack", "kind"], "possible values");
     refuse(&["idle", "--minutes", "0"], "between 0.03 and 1440");
     refuse(&["languages", "--languages", "go"], "possible values");
+    refuse(
+        &["python", "--quick", "--rounds", "2"],
+        "cannot be used with",
+    );
 }

@@ -10,6 +10,7 @@ mod graphs;
 mod hostile;
 mod numpy;
 mod published_graph;
+mod scripts;
 mod stated_inputs;
 mod tensors;
 mod weights;

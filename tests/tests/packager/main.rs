@@ -34,6 +34,7 @@ mod references;
 mod registry_bounds;
 mod rust_projects;
 mod sample;
+mod scripts;
 mod snapshots;
 mod templates;
 mod texts;

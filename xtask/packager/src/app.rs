@@ -2,6 +2,8 @@
 //!
 //! Owns the folder's layout and its replacement as a whole. Must not know images or registries.
 
+mod script;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,9 +19,12 @@ use scorebox_workspace::failure::Failure;
 use crate::component::Component;
 use crate::graph_trial::{self, Trial, Waits, named};
 use crate::manifest_file;
-use crate::model::{self, ModelFile};
+use crate::model::{self, ModelFile, Pickles};
+use crate::python::packages::Package;
 use crate::staged::StagedPaths;
 use crate::{folder, functions_app, mlflow};
+
+pub use self::script::{PACKAGES_FOLDER, SCRIPT_FOLDER};
 
 /// File name of the component in an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
@@ -27,6 +32,15 @@ pub const COMPONENT_FILE: &str = "component.wasm";
 pub const CODE_FILE: &str = "component.cwasm";
 /// Name of the model's folder in an app folder.
 pub const MODEL_FOLDER: &str = "model";
+
+/// Returns true if the file `name` of an app folder is in the folder `folder` of the app folder.
+pub fn is_in(folder: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Name of the file with the state image of a script in an app folder.
+pub const STATE_FILE: &str = "app.state";
 
 /// An app folder that was written and checked.
 #[derive(Debug)]
@@ -38,6 +52,8 @@ pub struct App {
     pub files: BTreeMap<String, PathBuf>,
     /// Files of the scorer's model. Empty if the scorer has no model.
     pub model: Vec<ModelFile>,
+    /// Packages of a script, which are in the folder [`PACKAGES_FOLDER`].
+    pub packages: Vec<Package>,
     /// Report of the host library or a host program, which checked the app folder.
     pub report: CheckReport,
 }
@@ -53,11 +69,11 @@ pub fn examine(manifest: &Manifest, component: &Component) -> Result<(), Failure
 /// program, and compiles the component for `cpu`. Fails if a host refuses the scorer, if a file of
 /// the project cannot be read, or if the folder cannot be written.
 ///
-/// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
-/// needs ONNX Runtime, the engine for graphs, is checked by the host program in `trial`, in a
-/// process of its own. A component that calls graphs is checked by the developer's host instead if
-/// the code for `cpu` cannot run on this machine. `times` selects the modification times that are
-/// recorded for the files of the app.
+/// If `component` is `None`, the scorer is a script or an ONNX graph, and nothing is compiled. A
+/// scorer that needs ONNX Runtime, the engine for graphs, and a script are checked by the host
+/// program in `trial`, in a process of its own. A component that calls graphs is checked by the
+/// developer's host instead if the code for `cpu` cannot run on this machine. `times` selects the
+/// modification times that are recorded for the files of the app.
 pub fn stage(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -66,11 +82,14 @@ pub fn stage(
     times: Times,
     trial: Trial<'_>,
 ) -> Result<App, Failure> {
+    if let Some(script) = &manifest.scorer.script {
+        return script::stage(manifest, script, dir, times, trial);
+    }
     let model = manifest
         .scorer
         .model
         .as_deref()
-        .map(model::list)
+        .map(|model| model::list(model, Pickles::Refused))
         .transpose()?
         .unwrap_or_default();
     let resolved = resolved(manifest)?;
@@ -173,6 +192,7 @@ pub fn stage(
                 name: file.name,
             })
             .collect(),
+        packages: Vec::new(),
         report,
     })
 }
@@ -185,19 +205,27 @@ fn staged_paths(
     model: &[ModelFile],
     dir: &Path,
 ) -> StagedPaths {
-    let (file, folder) = (dir.join(MANIFEST_FILE), dir.join(MODEL_FOLDER));
-    let mut paths = vec![
+    let mut paths = model_paths(manifest, model, dir);
+    paths.extend([
         (dir.to_path_buf(), manifest.dir().to_path_buf()),
-        (file, manifest.path.clone()),
-    ];
+        (dir.join(MANIFEST_FILE), manifest.path.clone()),
+    ]);
     paths.extend(component.map(|component| (dir.join(COMPONENT_FILE), component.file.clone())));
+    StagedPaths::new(paths)
+}
+
+/// Returns pairs of paths: the copies of the model in the folder `dir`, and the files that were
+/// copied.
+fn model_paths(manifest: &Manifest, model: &[ModelFile], dir: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let folder = dir.join(MODEL_FOLDER);
+    let mut paths = Vec::new();
     if let Some(source) = &manifest.scorer.model {
         // A model of one file is in a folder of its own after it was staged.
         let single = model.iter().filter(|_| !source.is_dir());
         paths.extend(single.map(|file| (folder.join(&file.name), source.clone())));
         paths.push((folder, source.clone()));
     }
-    StagedPaths::new(paths)
+    paths
 }
 
 /// Sets up logging, so that the log lines of the checked scorer go to standard error. Only the
@@ -261,9 +289,9 @@ fn say(report: &CheckReport, code: &Code) {
 }
 
 /// Returns the manifest for the app folder: the project's manifest, but with the paths of the
-/// component and the model replaced by their names in the app folder, and without the sections
-/// `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be read, or is
-/// no longer TOML.
+/// component, the script and the model replaced by their names in the app folder, and without the
+/// sections `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be read,
+/// or is no longer TOML.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;
@@ -285,6 +313,12 @@ fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
         }
         if scorer.contains_key("model") {
             scorer.insert("model".to_owned(), MODEL_FOLDER.into());
+        }
+        if let Some(script) = &manifest.scorer.script {
+            let path = format!("{SCRIPT_FOLDER}/{}", script.entry());
+            scorer.insert("script".to_owned(), path.into());
+            // The packages were found, and their folder is recorded.
+            scorer.remove("requirements");
         }
     }
     Ok(table)
@@ -348,10 +382,17 @@ fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
     if record.answers_sample {
         section.insert("answers_sample".to_owned(), true.into());
     }
-    section.insert(
-        "file".to_owned(),
-        record.files.iter().map(file).collect::<Vec<_>>().into(),
+    section.extend(
+        record
+            .script
+            .as_ref()
+            .map(|script| ("script".to_owned(), script::section(script).into())),
     );
+    // TOML has no header for an empty list of tables.
+    if !record.files.is_empty() {
+        let files = record.files.iter().map(file).collect::<Vec<_>>();
+        section.insert("file".to_owned(), files.into());
+    }
     manifest.insert("packaged".to_owned(), section.into());
     manifest
 }
@@ -365,21 +406,4 @@ fn written(manifest: &toml::Table) -> Result<String, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn manifest_is_resolved_and_stays_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(MANIFEST_FILE);
-        let text = "[package]\nregistry = \"r.example\"\n[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\nmodel = \"m/\"\n\
-                    [[trigger]]\nkind = \"http\"\nroute = \"a\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\n";
-        std::fs::write(&path, text).unwrap();
-        let manifest = Manifest::read(&path).unwrap();
-        let resolved = written(&resolved(&manifest).unwrap()).unwrap();
-        assert!(!resolved.contains("r.example"), "{resolved}");
-        let again = Manifest::parse(Path::new("app/scorebox.toml"), &resolved).unwrap();
-        assert_eq!(again.triggers, manifest.triggers);
-        assert_eq!(again.scorer.model.as_deref(), Some(Path::new("app/model")));
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ use scorebox_workspace::failure::Failure;
 
 use crate::forward::built_app;
 use crate::graph_trial::Trial;
+use crate::python::engine;
 use crate::{app, component, functions_app, manifest_file, shell};
 
 /// Flags of `cargo xtask build`.
@@ -45,9 +46,12 @@ pub struct BuildArgs {
 pub fn run(args: BuildArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| built_app(&manifest.scorer.name));
+    let engine = manifest.scorer.script.as_ref().map(|_| engine::locate());
+    let engine = engine.transpose()?;
     let trial = Trial {
         host: None,
         library: args.engine_library.as_deref(),
+        engine: engine.as_ref(),
     };
     let component = component::locate(&manifest)?;
     if let Some(component) = &component {

@@ -57,7 +57,8 @@ enum Command {
     /// Call a scorer once, and keep the request with its answer as a sample.
     ///
     /// `package.sample` names such a file. `build`, `package` and `check` then refuse a scorer that
-    /// answers differently.
+    /// answers differently. With --python, a script runs in the Python environment of its author,
+    /// and its native answers are kept.
     Sample(SampleArgs),
     /// Build a scorer into an app folder for `scorebox serve --app`.
     Build(BuildArgs),

@@ -49,6 +49,9 @@ pub struct DistArgs {
     /// Take a tree that differs from its commit. The version that the tool prints says so.
     #[arg(long)]
     pub allow_changes: bool,
+    /// Leave out the hosts for images with a script. The installed tool then packages no scripts.
+    #[arg(long)]
+    pub without_python: bool,
 }
 
 /// Runs `cargo xtask dist`: builds the programs, and writes the files of a release. Fails if this
@@ -66,7 +69,10 @@ pub fn run(args: &DistArgs) -> Result<(), Failure> {
     let root = workspace::root();
     let revision = revision(&root, args.allow_changes)?;
     let epoch = epoch(&root)?;
-    let contents = contents(&root, &revision)?;
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter(|kind| !args.without_python || !kind.runs_scripts_in_images());
+    let contents = contents(&root, &revision, &kinds.collect::<Vec<_>>())?;
     let tag = wheel::platform(&contents)?;
 
     let goal = args
@@ -156,15 +162,15 @@ fn epoch(root: &Path) -> Result<u64, Failure> {
     })
 }
 
-/// Builds the programs of a release, and collects all of its files. One of them, `manifest.json`,
-/// is the list of the others. Fails if a program cannot be built or is not fit for a release, if
+/// Builds the programs of a release, with hosts of these kinds, and collects all of its files. One
+/// of them, `manifest.json`, is the list of the others. Fails if a program cannot be built or is not fit for a release, if
 /// ONNX Runtime cannot be fetched, or if a file cannot be read.
-fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
+fn contents(root: &Path, revision: &Revision, kinds: &[Kind]) -> Result<Contents, Failure> {
     let mut contents = Contents::default();
     contents.program(installed::PROGRAM, &Program::Packager.build()?);
-    for kind in Kind::ALL {
+    for kind in kinds.iter().copied() {
         let host = host_program::build(kind)?;
-        if kind == Kind::Image {
+        if kind.is_static() {
             host_program::check(&host)?;
         }
         host_program::is_of_this_release(&host)?;
@@ -176,19 +182,15 @@ fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
         contents.file(&part(&format!("{}/{name}", engine_library::FOLDER)), file);
     }
     sources::add(&mut contents, root)?;
-    let hosts = [(Kind::Image, false), (Kind::ImageWithGraphs, true)];
-    let hosts = hosts.map(|(kind, with_graphs)| {
-        Ok((
-            kind.installed().to_owned(),
-            materials::host_build(with_graphs)?,
-        ))
-    });
+    let hosts = kinds.iter().copied();
+    let hosts = hosts.filter(|kind| *kind != Kind::Developer);
+    let hosts = hosts.map(|kind| Ok((kind.installed().to_owned(), materials::host_build(kind)?)));
     let list = List {
         version: VERSION.to_owned(),
         commit: revision.commit.clone(),
         is_changed: revision.is_changed,
         files: contents.parts()?,
-        hosts: hosts.into_iter().collect::<Result<_, Failure>>()?,
+        hosts: hosts.collect::<Result<_, Failure>>()?,
     };
     let mut text = serde_json::to_string_pretty(&list)
         .map_err(|error| Failure::file(Path::new(installation::LIST), "be written", error))?;

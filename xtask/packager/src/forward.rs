@@ -99,10 +99,9 @@ pub fn run(command: HostCommand, words: &[OsString]) -> Failure {
 }
 
 /// Prepares a process that calls the scorer in the app folder `app` once, with the request on
-/// standard input. The process is not started yet. If `app` is `None`, the app is that of the
-/// project in the current folder. Fails if the host program cannot be found or built.
-pub fn invoke(app: Option<&Path>) -> Result<Command, Failure> {
-    let app = app.map_or_else(|| default_app(Path::new(".")), Path::to_path_buf);
+/// standard input. The process is not started yet. Fails if the host program cannot be found or
+/// built.
+pub fn invoke(app: &Path) -> Result<Command, Failure> {
     let mut host = started(&[OsString::from("invoke")])?;
     host.arg("--app").arg(app);
     Ok(host)
@@ -159,7 +158,7 @@ fn lacks_app(words: &[OsString]) -> bool {
 
 /// Returns the app folder of the project in the folder `project`: the folder that `build` wrote, or
 /// else `project` itself, which is an app folder if nothing in it has to be built.
-fn default_app(project: &Path) -> PathBuf {
+pub fn default_app(project: &Path) -> PathBuf {
     let manifest = Manifest::read(&project.join(MANIFEST_FILE)).ok();
     let built = manifest.map(|manifest| built_app(&manifest.scorer.name));
     built

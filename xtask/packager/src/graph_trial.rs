@@ -1,4 +1,4 @@
-//! The check of a scorer that is an ONNX graph or calls graphs, in a host process.
+//! The check of a scorer that is a script or an ONNX graph, or calls graphs, in a host process.
 //!
 //! Owns that process, its timeout, and the meaning of its answer and its exit code. The answer is
 //! JSON on standard output. Standard error is only shown, because a scorer may write anything
@@ -15,7 +15,7 @@ use scorebox_host::CheckReport;
 use scorebox_host::deployment::{ENGINE_VARIABLE, TOOL_VARIABLE};
 use scorebox_host::engine::VERSION;
 use scorebox_host::error::{ErrorAnswer, exit_code};
-use scorebox_host::graph;
+use scorebox_host::graph::EXTENSION;
 use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
@@ -24,6 +24,8 @@ use serde_json::Value;
 use crate::engine_library;
 use crate::host_program::{self, Kind};
 use crate::leash::Leash;
+use crate::model::{self, ModelFile, Pickles};
+use crate::python::engine::{Engine, PACK_VARIABLE};
 
 /// Time that a host gets to start and to read a model, in addition to the time for loading the
 /// model's graphs. A host hashes a gigabyte in this time.
@@ -31,8 +33,8 @@ const STARTING: Duration = Duration::from_secs(60);
 /// Pause between two checks whether the host process has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Host program and ONNX Runtime library for checking a scorer that is an ONNX graph or calls
-/// graphs. Other scorers need neither of them.
+/// Host program, ONNX Runtime library and engine pack for checking a scorer in a host process. A
+/// component that does not call graphs needs none of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
     /// Path of a host program that runs graphs. If `None`, the host program for developers is
@@ -41,6 +43,8 @@ pub struct Trial<'a> {
     /// Path of the shared library of ONNX Runtime, which runs graphs. If `None`, the library of the
     /// installed tool or in the cache folder is used. It is fetched if it is missing.
     pub library: Option<&'a Path>,
+    /// Engine pack of a script. `None` if the scorer is not a script.
+    pub engine: Option<&'a Engine>,
 }
 
 /// Number of waits of a check. The host may use up `limits.init_deadline` once in each wait.
@@ -55,10 +59,14 @@ impl Waits {
     /// Returns the number of waits for a component that calls graphs. `model` has the names of the
     /// model's files. Each graph is loaded twice, and then `init` runs.
     pub fn of_component<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
-        let graphs = model
-            .into_iter()
-            .filter(|name| name.ends_with(graph::EXTENSION));
+        let graphs = model.into_iter().filter(|name| name.ends_with(EXTENSION));
         Self(u32::try_from(2 * graphs.count() + 1).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the number of waits for a script in Python. `model` has the names of the model's files.
+    /// Each graph is loaded twice. Then `init` runs, and the samples are answered.
+    pub fn of_script<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(Self::of_component(model).0.saturating_add(1))
     }
 
     /// Returns the timeout of a check with this number of waits.
@@ -69,10 +77,10 @@ impl Waits {
     }
 }
 
-/// Checks an app folder with graphs by running a host program, prints the log lines that the scorer
-/// writes during the check, and returns the host's report. Fails if the host program or the ONNX
-/// Runtime library cannot be found, built or fetched, or if the host refuses the scorer, does not
-/// end in time, or prints no valid report.
+/// Checks an app folder with graphs or a script by running a host program, prints the log lines that
+/// the scorer writes during the check, and returns the host's report. Fails if the host program, the
+/// ONNX Runtime library or the engine pack cannot be found, built or fetched, or if the host refuses
+/// the scorer, does not end in time, or prints no valid report.
 ///
 /// The timeout of the check is the manifest's `limits.init_deadline` for each of the `waits`, plus
 /// 60 s to start and to read the model.
@@ -82,20 +90,25 @@ pub fn check(
     waits: Waits,
     trial: Trial<'_>,
 ) -> Result<CheckReport, Failure> {
-    let library = engine_library::locate(trial.library)?;
     let host = trial.host.map_or_else(
         || host_program::build(Kind::Developer),
         |host| Ok(host.to_path_buf()),
     )?;
-    let library = std::path::absolute(&library.file)
-        .map_err(|error| Failure::file(&library.file, "be named", error))?;
     let mut command = Command::new(&host);
     // No other variable is passed on, so that a check is the same everywhere.
     command
         .env_clear()
-        .env(ENGINE_VARIABLE, library)
         .env(TOOL_VARIABLE, VERSION)
         .stdin(Stdio::null());
+    if needs_library(manifest) {
+        let library = engine_library::locate(trial.library)?;
+        let library = std::path::absolute(&library.file)
+            .map_err(|error| Failure::file(&library.file, "be named", error))?;
+        command.env(ENGINE_VARIABLE, library);
+    }
+    if let Some(engine) = trial.engine {
+        command.env(PACK_VARIABLE, &engine.folder);
+    }
     command
         .args(["check", "--output", "json", "--app"])
         .arg(dir);
@@ -135,6 +148,18 @@ pub fn check(
         eprintln!("sample: {} is answered as it should be", shown(sample));
     }
     Ok(report)
+}
+
+/// Returns true if a scorer without a component needs ONNX Runtime: it is a graph, or a script whose
+/// model has graphs. A model that cannot be listed is refused elsewhere.
+pub fn needs_library(manifest: &Manifest) -> bool {
+    let is_graph = |file: &ModelFile| file.name.ends_with(EXTENSION);
+    let model = manifest.scorer.model.as_deref();
+    let files = model.map(|model| model::list(model, Pickles::of(manifest)));
+    match manifest.scorer.script {
+        Some(_) => files.is_some_and(|files| files.is_ok_and(|files| files.iter().any(is_graph))),
+        None => true,
+    }
 }
 
 /// Reasons that a host program gave when it did not accept a scorer.

@@ -22,6 +22,10 @@ pub enum Kind {
     /// A host for an image with a graph: it is linked dynamically, because it loads a shared
     /// library.
     ImageWithGraphs,
+    /// A host for an image with a script: it runs Python, and is linked statically.
+    ImageWithPython,
+    /// A host for an image with a script whose models run as graphs: it is linked dynamically.
+    ImageWithPythonAndGraphs,
 }
 
 /// Name of the host program among the targets of Cargo.
@@ -31,7 +35,58 @@ const NAME: &str = "scorebox";
 
 impl Kind {
     /// All kinds of builds.
-    pub const ALL: [Self; 3] = [Self::Developer, Self::Image, Self::ImageWithGraphs];
+    pub const ALL: [Self; 5] = [
+        Self::Developer,
+        Self::Image,
+        Self::ImageWithGraphs,
+        Self::ImageWithPython,
+        Self::ImageWithPythonAndGraphs,
+    ];
+
+    /// Returns the kind of host for an image whose scorer needs these parts.
+    pub fn of_image(with_python: bool, with_graphs: bool) -> Self {
+        match (with_python, with_graphs) {
+            (false, false) => Self::Image,
+            (false, true) => Self::ImageWithGraphs,
+            (true, false) => Self::ImageWithPython,
+            (true, true) => Self::ImageWithPythonAndGraphs,
+        }
+    }
+
+    /// Returns true if the host is linked statically, so that an image needs no C library for it.
+    pub fn is_static(self) -> bool {
+        matches!(self, Self::Image | Self::ImageWithPython)
+    }
+
+    /// Returns the arguments of Cargo that select the features of a host for an image. For a host
+    /// for developers, the default features are selected.
+    pub fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Developer => &[],
+            Self::Image => &["--no-default-features"],
+            Self::ImageWithGraphs => &["--no-default-features", "--features", "graphs"],
+            Self::ImageWithPython => &["--no-default-features", "--features", "python"],
+            Self::ImageWithPythonAndGraphs => {
+                &["--no-default-features", "--features", "graphs,python"]
+            }
+        }
+    }
+
+    /// Returns true if this is a host for images that runs scripts in Python.
+    pub fn runs_scripts_in_images(self) -> bool {
+        matches!(self, Self::ImageWithPython | Self::ImageWithPythonAndGraphs)
+    }
+
+    /// Returns the name of the folder that keeps a built host of this kind.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Developer => "developer",
+            Self::Image => "image",
+            Self::ImageWithGraphs => "image-with-graphs",
+            Self::ImageWithPython => "image-with-python",
+            Self::ImageWithPythonAndGraphs => "image-with-python-and-graphs",
+        }
+    }
 
     /// Returns the file name of the host program in the folder of an installed tool's parts.
     pub fn installed(self) -> &'static str {
@@ -39,6 +94,8 @@ impl Kind {
             Self::Developer => installed::DEVELOPER_HOST,
             Self::Image => installed::IMAGE_HOST,
             Self::ImageWithGraphs => installed::GRAPHS_HOST,
+            Self::ImageWithPython => installed::PYTHON_HOST,
+            Self::ImageWithPythonAndGraphs => installed::PYTHON_GRAPHS_HOST,
         }
     }
 }
@@ -50,16 +107,13 @@ const DEVELOPER: [&str; SELECTION.len() + 2] = {
     ]
 };
 
-const WITH_GRAPHS: [&str; 9] = [
+const IMAGE: [&str; 6] = [
     "--profile",
     "image",
     "-p",
     "scorebox-host",
     "--bin",
     PROGRAM,
-    "--no-default-features",
-    "--features",
-    "graphs",
 ];
 
 /// Builds the host program of the given kind, and returns the path of its file. An installed tool
@@ -67,30 +121,25 @@ const WITH_GRAPHS: [&str; 9] = [
 /// not the one that the tool was installed with.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     if let Some(list) = installed::list()? {
+        if kind.runs_scripts_in_images() && !list.has_host(kind.installed()) {
+            return Err(Failure::other(
+                "this tool was made without the hosts that run scripts in images",
+                "install a release that `cargo xtask dist` made without --without-python",
+            ));
+        }
         return list.file(kind.installed());
     }
-    let (name, arguments): (_, &[_]) = match kind {
+    let name = kind.name();
+    let arguments: Vec<&str> = match kind {
         // The packages are those of every build for developers, so that no large crate is compiled
         // twice.
-        Kind::Developer => ("developer", &DEVELOPER),
-        // The host for an image is built alone, since Cargo gives a program every feature that any
+        Kind::Developer => DEVELOPER.to_vec(),
+        // A host for an image is built alone, since Cargo gives a program every feature that any
         // other package of the build asks for.
-        Kind::Image => (
-            "image",
-            &[
-                "--profile",
-                "image",
-                "-p",
-                "scorebox-host",
-                "--bin",
-                PROGRAM,
-                "--no-default-features",
-            ],
-        ),
-        Kind::ImageWithGraphs => ("image-with-graphs", &WITH_GRAPHS),
+        _ => [&IMAGE, kind.features()].concat(),
     };
     eprintln!("building the host ({name})");
-    let built = workspace::build(&workspace::root(), arguments)?;
+    let built = workspace::build(&workspace::root(), &arguments)?;
     let programs = built
         .into_iter()
         .filter(|artifact| artifact.name == PROGRAM);

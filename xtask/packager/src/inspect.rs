@@ -12,6 +12,7 @@ mod labels;
 mod layers;
 mod opened;
 mod ours;
+mod pack;
 mod report;
 mod rootfs;
 mod small_blob;

@@ -25,6 +25,10 @@ pub const DEVELOPER_HOST: &str = "scorebox-host";
 pub const IMAGE_HOST: &str = "image-host";
 /// File name of the host program for images with a graph.
 pub const GRAPHS_HOST: &str = "image-host-graphs";
+/// File name of the host program for images with a script.
+pub const PYTHON_HOST: &str = "image-host-python";
+/// File name of the host program for images with a script whose models run as graphs.
+pub const PYTHON_GRAPHS_HOST: &str = "image-host-python-graphs";
 /// Path of this program, relative to the folder of the installation.
 pub const PROGRAM: &str = "bin/scorebox";
 
@@ -109,10 +113,14 @@ impl List {
         Ok(path)
     }
 
-    /// Returns facts about the build of a host for images: of the one that runs graphs if
-    /// `with_graphs` is true. Fails if the list does not have these facts.
-    pub fn host_build(&self, with_graphs: bool) -> Result<HostBuild, Failure> {
-        let name = if with_graphs { GRAPHS_HOST } else { IMAGE_HOST };
+    /// Returns true if the list has a host for images with the file name `name`.
+    pub fn has_host(&self, name: &str) -> bool {
+        self.hosts.contains_key(name)
+    }
+
+    /// Returns facts about the build of the host for images with the file name `name`. Fails if the
+    /// list does not have these facts.
+    pub fn host_build(&self, name: &str) -> Result<HostBuild, Failure> {
         self.hosts.get(name).cloned().ok_or_else(|| {
             Failure::toolchain(format!("{LIST} does not describe {name}"), INSTALL_AGAIN)
         })

@@ -43,6 +43,7 @@ mod outcome;
 pub mod package;
 mod part;
 mod push;
+pub mod python;
 mod registry;
 mod sample;
 mod shell;

@@ -15,26 +15,21 @@ use scorebox_workspace::installation;
 use scorebox_workspace::workspace;
 use serde::Deserialize;
 
+use crate::host_program::Kind;
 use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
 use crate::installed;
 
-/// Returns facts about the build of the image's host: the crates that Cargo compiles for it, and
-/// the tools that compile them. An installed tool has these facts from its own build. `with_graphs`
-/// is true for the host that runs graphs. Fails if `Cargo.lock` cannot be read, or if Cargo fails.
-pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
+/// Returns facts about the build of the image's host of the given kind: the crates that Cargo
+/// compiles for it, and the tools that compile them. An installed tool has these facts from its own
+/// build. Fails if `Cargo.lock` cannot be read, or if Cargo fails.
+pub fn host_build(kind: Kind) -> Result<HostBuild, Failure> {
     if let Some(list) = installed::list()? {
-        return list.host_build(with_graphs);
+        return list.host_build(kind.installed());
     }
     let root = workspace::root();
     let (text, lock) = lock(&root)?;
-    let graphs: &[&str] = if with_graphs {
-        &["--features", "graphs"]
-    } else {
-        &[]
-    };
-    let host = ["-p", "scorebox-host", "--no-default-features"];
-    let tree = tree(&root, &[&host, graphs].concat())?;
+    let tree = tree(&root, &[&["-p", "scorebox-host"], kind.features()].concat())?;
     let crates = crates(&tree, &lock);
     let version = crates
         .iter()
@@ -44,11 +39,11 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
         version: version.unwrap_or_default(),
         crates,
         // `getconf` prints the version of glibc. If it does not answer, the version is unknown. A
-        // host with graphs does not contain a C library.
-        libc: if with_graphs {
-            None
-        } else {
+        // host that is linked dynamically does not contain a C library.
+        libc: if kind.is_static() {
             said(Command::new("getconf").arg("GNU_LIBC_VERSION"))
+        } else {
+            None
         },
         rustc: said(Command::new("rustc").arg("--version")),
         lock: Digest::of(text.as_bytes()),
@@ -263,7 +258,7 @@ mod tests {
 
     #[test]
     fn host_is_built_from_what_cargo_says() {
-        let build = host_build(false).unwrap();
+        let build = host_build(Kind::Image).unwrap();
         let has = |name: &str| build.crates.iter().any(|one| one.name == name);
         assert!(
             has("wasmtime") && has("sha2") && !has("clap_derive"),
@@ -273,7 +268,7 @@ mod tests {
         // The image's host does not contain a compiler.
         assert!(!has("cranelift-codegen") && !has("ort"));
         assert!(
-            host_build(true)
+            host_build(Kind::ImageWithGraphs)
                 .unwrap()
                 .crates
                 .iter()

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use scorebox_host::manifest::MANIFEST_FILE;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
@@ -24,10 +24,29 @@ pub struct ModelFile {
     pub path: PathBuf,
 }
 
+/// Rule for the pickles of a model. A pickle is a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pickles {
+    /// A pickle is refused.
+    Refused,
+    /// A pickle is accepted, because only a script in the sandbox loads it.
+    Allowed,
+}
+
+impl Pickles {
+    /// Returns the rule for the model of the manifest's scorer.
+    pub fn of(manifest: &Manifest) -> Self {
+        match manifest.scorer.script {
+            Some(_) => Self::Allowed,
+            None => Self::Refused,
+        }
+    }
+}
+
 /// Returns the files of the model at a path, sorted by name. Fails if there is no file at the path,
 /// if a file cannot be read or was cut off, or if a scorer must not contain one of the files, e.g.
-/// a pickle.
-pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
+/// a pickle if `pickles` refuses them.
+pub fn list(model: &Path, pickles: Pickles) -> Result<Vec<ModelFile>, Failure> {
     let root = model.canonicalize().map_err(|error| {
         Failure::project(
             format!("{}: `scorer.model` cannot be read: {error}", model.display()),
@@ -62,6 +81,9 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     files.sort();
     for file in &files {
         intact::check_model_file(&file.name, &file.path)?;
+        if pickles == Pickles::Allowed {
+            continue;
+        }
         if let Some(what) = program(file)? {
             let refused = refusal(file, what);
             return Err(match mlflow::folder(model) {

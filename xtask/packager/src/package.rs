@@ -7,6 +7,7 @@ pub mod build;
 mod graph_parts;
 pub mod options;
 mod origin;
+mod script_parts;
 
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,16 @@ use self::arguments::{Attest, Compressor};
 use self::build::image;
 use self::graph_parts::GraphParts;
 use self::options::Making;
+use crate::host_program::Kind;
 use crate::image::base::Base;
 use crate::image::{Compression, PORT};
 use crate::outcome::Outcome;
+use crate::python::engine;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
-use crate::{app, component, functions_app, host_program, libraries, manifest_file, shell};
+use crate::{
+    app, component, functions_app, graph_trial, host_program, libraries, manifest_file, shell,
+};
 
 /// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;
@@ -100,13 +105,22 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     if let (Some(host), Some((place, base))) = (&args.host, beside) {
         libraries_are_there(host, None, place, base)?;
     }
+    script_parts::check_proof(&manifest, args.without_proof)?;
     let component = component::locate(&manifest)?;
     if let Some(component) = &component {
         app::examine(&manifest, component)?;
     }
-    let parts = match &component {
-        Some(component) if !component.calls_graphs => None,
-        _ => Some(GraphParts::new(
+    let script = manifest.scorer.script.as_ref();
+    let engine = script.map(|_| engine::locate()).transpose()?;
+    let needs_graphs = match &component {
+        Some(component) => component.calls_graphs,
+        None => graph_trial::needs_library(&manifest),
+    };
+    let kind = Kind::of_image(script.is_some(), needs_graphs);
+    let parts = match needs_graphs {
+        false => None,
+        true => Some(GraphParts::new(
+            kind,
             args.host.as_deref(),
             args.engine_library.as_deref(),
             base.is_none(),
@@ -131,6 +145,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let making = Making {
         cpu: args.cpu,
         host: args.host.as_deref(),
+        kind,
+        engine: engine.as_ref(),
         parts: parts.as_ref(),
         output: args.layout.as_deref(),
         tag,

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use scorebox_workspace::failure::Failure;
 
 use crate::host_program::{self, Kind};
-use crate::{convert, engine_library};
+use crate::{convert, engine_library, python};
 
 /// Flags of the packager's command `part`.
 #[derive(Debug, Args)]
@@ -32,10 +32,14 @@ pub enum Part {
     ImageHost,
     /// The host program for images with a graph.
     GraphsHost,
+    /// The host program for images with a script.
+    PythonHost,
     /// ONNX Runtime, the library that runs graphs.
     EngineLibrary,
     /// The folder of the Python libraries that convert models.
     ConvertLibraries,
+    /// The engine pack, which runs scripts in Python.
+    PythonPack,
 }
 
 /// Runs the packager's command `part`: builds or fetches a part, and prints the path of the part to
@@ -48,9 +52,15 @@ pub fn run(args: &PartArgs) -> Result<(), Failure> {
             host_program::check(&host)?;
             host
         }
+        Part::PythonHost => {
+            let host = host_program::build(Kind::ImageWithPython)?;
+            host_program::check(&host)?;
+            host
+        }
         Part::GraphsHost => host_program::build(Kind::ImageWithGraphs)?,
         Part::EngineLibrary => engine_library::locate(args.engine_library.as_deref())?.file,
         Part::ConvertLibraries => convert::prepare()?,
+        Part::PythonPack => python::engine::locate()?.folder,
     };
     println!("{}", path.display());
     Ok(())

@@ -23,6 +23,9 @@ const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
 /// Name of the environment variable with the path of the host program for images that run ONNX
 /// graphs, for the tests.
 const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
+/// Name of the environment variable with the path of the host program for images that run scripts in
+/// Python, for the tests.
+const PYTHON_HOST_VARIABLE: &str = "SCOREBOX_PYTHON_HOST_PROGRAM";
 /// Name of the environment variable with the path of the ONNX Runtime library, which runs graphs,
 /// for the tests and the host.
 const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
@@ -42,9 +45,14 @@ const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
 /// Name of the environment variable with the folder that contains one app folder for each example,
 /// for the tests.
 const APPS_VARIABLE: &str = "SCOREBOX_APPS";
+/// Name of the environment variable with the folder of the engine pack, which runs scripts in
+/// Python, for the tests and the host.
+pub const PACK_VARIABLE: &str = "SCOREBOX_PYTHON_PACK";
 
 /// File name of a scorer's manifest.
 const MANIFEST_FILE: &str = "scorebox.toml";
+/// File name of the script of an example that has a script instead of a component.
+const SCRIPT_FILE: &str = "score.py";
 
 /// Paths of the programs and folders that are built for the whole-system tests.
 pub struct Places {
@@ -91,6 +99,12 @@ impl Places {
         })
     }
 
+    /// Returns the folder of the engine pack, which is made if there is none. Returns `None` if it
+    /// cannot be made, e.g. without network. Then a test that needs it says why.
+    pub fn pack(&self) -> Option<PathBuf> {
+        self.packager.part("python-pack", &[]).ok()
+    }
+
     /// Returns the environment variables with the paths of programs and folders for the tests. Each
     /// is a pair of a name and a value.
     pub fn variables(&self) -> [(&'static str, PathBuf); 8] {
@@ -107,21 +121,24 @@ impl Places {
     }
 }
 
-/// Paths of the two host programs for images: one that cannot run ONNX graphs, and one that can.
+/// Paths of the host programs for images: one that runs components alone, one that also runs ONNX
+/// graphs, and one that also runs scripts in Python.
 pub struct ImageHosts {
     plain: PathBuf,
     with_graphs: PathBuf,
+    with_python: PathBuf,
 }
 
 impl ImageHosts {
-    /// Builds both host programs for images: the one that cannot run ONNX graphs, and the one that
-    /// can. Linking each takes minutes on one core. Fails if a build fails.
+    /// Builds the host programs for images. Linking each takes minutes on one core. Fails if a build
+    /// fails.
     pub fn build() -> Result<Self, Failure> {
         let build = || -> Result<Self, Stop> {
             let packager = Packager::build()?;
             Ok(Self {
                 plain: packager.part("image-host", &[])?,
                 with_graphs: packager.part("graphs-host", &[])?,
+                with_python: packager.part("python-host", &[])?,
             })
         };
         build().map_err(Failure::from)
@@ -129,10 +146,11 @@ impl ImageHosts {
 
     /// Returns the environment variables with the paths of the host programs for images. Each is a
     /// pair of a name and a value.
-    pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
+    pub fn variables(&self) -> [(&'static str, PathBuf); 3] {
         [
             (IMAGE_HOST_VARIABLE, self.plain.clone()),
             (GRAPHS_HOST_VARIABLE, self.with_graphs.clone()),
+            (PYTHON_HOST_VARIABLE, self.with_python.clone()),
         ]
     }
 }
@@ -164,11 +182,14 @@ fn guests(root: &Path) -> Result<PathBuf, Failure> {
     }))
 }
 
-/// Returns the paths of the manifests of all examples in the folder `dir`, sorted by name. Fails if
-/// the folder cannot be read.
+/// Returns the paths of the manifests of the examples in the folder `dir`, sorted by name. An
+/// example with a script is left out, because its build needs the network and the engine pack: the
+/// tests that use it build it. Fails if the folder cannot be read.
 fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
-    let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let folders = folders.filter(|folder| !folder.join(SCRIPT_FILE).exists());
+    let manifests = folders.map(|folder| folder.join(MANIFEST_FILE));
     let mut manifests: Vec<_> = manifests.filter(|manifest| manifest.is_file()).collect();
     manifests.sort();
     Ok(manifests)

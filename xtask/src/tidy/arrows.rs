@@ -137,6 +137,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "machine",
             "manifest",
             "model",
+            "packaged",
             "precompiled",
             "scorer",
         ],

@@ -22,6 +22,7 @@ struct Rule {
 const HOST: &[&str] = &[
     "host/http2/",
     "host/manifest/",
+    "host/python/",
     "host/sandbox/",
     "host/src/",
     "host/store/",
@@ -131,6 +132,8 @@ const RULES: &[Rule] = &[
     Rule {
         within: &["host/", "xtask/", "guest/"],
         except: &[
+            "host/python/src/make/compile.rs",
+            "host/python/src/pack/machine_code.rs",
             "host/src/command/priority.rs",
             "host/src/compiled_cache.rs",
             "host/src/model/mapping.rs",

@@ -42,6 +42,17 @@ const BANNED: &[(&str, &[&str], &str)] = &[
         "every tool reads a manifest, without a runtime, TLS or an engine",
     ),
     (
+        "host/python/",
+        &[
+            "axum",
+            "redis",
+            "scorebox-host",
+            "scorebox-manifest",
+            "scorebox-store",
+        ],
+        "scripts know neither who asks nor what answers them",
+    ),
+    (
         "guest/",
         &[
             "scorebox-host",

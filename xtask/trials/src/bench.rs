@@ -18,6 +18,7 @@ mod load;
 mod memory;
 mod process;
 mod progress;
+mod python;
 pub mod redis;
 mod report;
 mod round;
@@ -57,6 +58,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         Some(BenchCommand::Graphs(args)) => return graphs::run(args),
         Some(BenchCommand::Idle(args)) => return idle::run(args),
         Some(BenchCommand::Languages(args)) => return languages::run(args),
+        Some(BenchCommand::Python(args)) => return python::run(args),
         Some(BenchCommand::Hostile(args)) => return hostile::run(args),
         Some(BenchCommand::HostileSender(args)) => return hostile::attack(args),
         None => {}

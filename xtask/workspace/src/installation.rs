@@ -34,16 +34,19 @@ pub enum Sources {
     JavaScript,
     /// The Python programs that convert models.
     Convert,
+    /// The Python program that records the native answers of a script.
+    Record,
 }
 
 impl Sources {
     /// All folders of sources.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Wit,
         Self::Rust,
         Self::Python,
         Self::JavaScript,
         Self::Convert,
+        Self::Record,
     ];
 
     /// Returns the path of the folder in an installed tool, relative to [`PARTS`].
@@ -54,6 +57,7 @@ impl Sources {
             Self::Python => "python/scorebox_guest",
             Self::JavaScript => "javascript",
             Self::Convert => "convert",
+            Self::Record => "record",
         }
     }
 
@@ -65,6 +69,7 @@ impl Sources {
             Self::Python => "guest/python/scorebox_guest",
             Self::JavaScript => "guest/javascript",
             Self::Convert => "xtask/python/convert",
+            Self::Record => "xtask/python/record",
         }
     }
 
@@ -76,7 +81,7 @@ impl Sources {
             // sources of their own.
             Self::Rust => &["examples", "tests", "python", "javascript"],
             Self::JavaScript => &["tests"],
-            Self::Wit | Self::Python | Self::Convert => &[],
+            Self::Wit | Self::Python | Self::Convert | Self::Record => &[],
         }
     }
 
@@ -136,9 +141,15 @@ pub fn toolchain_fix() -> &'static str {
 /// is `scorebox` in the user's folder of caches, e.g. `~/.cache`, and is created if it is missing.
 /// In a clone of the repository, it is the target folder of Cargo.
 pub fn cache() -> PathBuf {
-    if parts().is_none() {
-        return workspace::target();
+    match parts() {
+        Some(_) => user_cache(),
+        None => workspace::target(),
     }
+}
+
+/// Returns the folder `scorebox` in the user's folder of caches, e.g. `~/.cache`. It is created if
+/// it is missing. What takes minutes to make is kept here even by a clone of the repository.
+pub fn user_cache() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     // Without a home folder, the cache is in the target folder. It is not in the folder for
     // temporary files, where another user could leave a toolchain, which this program would run.
@@ -200,7 +211,12 @@ mod tests {
 
     #[test]
     fn the_repository_has_the_sources() {
-        for sources in [Sources::Wit, Sources::Rust, Sources::Convert] {
+        for sources in [
+            Sources::Wit,
+            Sources::Rust,
+            Sources::Convert,
+            Sources::Record,
+        ] {
             assert!(sources.folder().is_dir(), "{sources:?}");
         }
     }

@@ -286,11 +286,19 @@ fn every_key_of_the_table_is_read() {
         (file.size, file.modified_ns, file.changed_ns),
         (3, Some(1), Some(2))
     );
-    // The key `scorer.graph` excludes a component, so it has a test of its own.
-    for setting in settings::SETTINGS
-        .iter()
-        .filter(|setting| setting.key != "scorer.graph")
-    {
+    // The keys `scorer.graph` and `scorer.script` exclude a component, so they have tests of their
+    // own. The file `scripts.rs` tests the keys that belong to a script.
+    let of_others = [
+        "scorer.graph",
+        "scorer.script",
+        "scorer.requirements",
+        "scorer.accelerate",
+        "scorer.tracebacks",
+        "scorer.deterministic",
+    ];
+    for setting in settings::SETTINGS.iter().filter(|setting| {
+        !of_others.contains(&setting.key) && !setting.key.starts_with("packaged.script.")
+    }) {
         let leaf = setting
             .key
             .rsplit('.')

@@ -309,9 +309,10 @@ fn a_graph_takes_the_place_of_a_component() {
     );
     let refused = |text: &str| parse(text).map(drop).unwrap_err();
     assert!(
-        refused("[scorer]\nname = \"m\"").contains("neither `scorer.component` nor `scorer.model`")
+        refused("[scorer]\nname = \"m\"")
+            .contains("none of `scorer.component`, `scorer.script` and `scorer.model`")
     );
-    assert!(refused("[scorer]\nname = \"m\"\ngraph = \"a\"").contains("neither"));
+    assert!(refused("[scorer]\nname = \"m\"\ngraph = \"a\"").contains("none of"));
     let both = "[scorer]\nname = \"m\"\nmodel = \"model\"\ncomponent = \"a.wasm\"\ngraph = \"a\"";
     assert!(refused(both).contains("`scorer.graph`"));
     let digest = format!("\"sha256:{}\"", "0".repeat(64));

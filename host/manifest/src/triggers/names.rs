@@ -25,11 +25,14 @@ const LONGEST_PATH_BYTES: usize = 1024 + 63;
 /// the names of other containers.
 const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
+/// Folders of an app: those of the model, of a script, and of a script's packages.
+const APP_FOLDERS: [&str; 3] = ["model", "script", "packages"];
+
 /// Returns `name` itself if it can be the name of a function, or else a similar name that can.
 ///
 /// The Functions host wants a letter, followed by letters, digits, `_` and `-`, at most 128
-/// characters in all, and refuses the name `host`. The name `model` is not used either, because the
-/// app has the model in a folder of this name.
+/// characters in all, and refuses the name `host`. The names in `APP_FOLDERS` are not used either,
+/// because the app has folders of these names.
 pub(super) fn function_name(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
@@ -40,10 +43,12 @@ pub(super) fn function_name(name: &str) -> String {
     };
     let mut name: String = name.chars().map(plain).collect();
     // The Functions host does not accept the name `host`, or a name that does not begin with a
-    // letter. `model` is the name of the model's folder.
+    // letter.
     if name.eq_ignore_ascii_case("host")
         || !name.starts_with(|c: char| c.is_ascii_alphabetic())
-        || name.eq_ignore_ascii_case("model")
+        || APP_FOLDERS
+            .iter()
+            .any(|folder| name.eq_ignore_ascii_case(folder))
     {
         name.insert_str(0, "fn-");
     }
@@ -222,6 +227,7 @@ mod tests {
         check("v1/digits.score", "v1-digits-score");
         check("host", "fn-host");
         check("model", "fn-model");
+        check("Packages", "fn-Packages");
         check("2/score", "fn-2-score");
         check("_score", "fn-_score");
         check("%QUEUE%", "fn--QUEUE-");

@@ -127,7 +127,7 @@ impl LogSink {
         self.line(LogLevel::WARN, context, message);
     }
 
-    pub(super) fn line(&self, level: LogLevel, context: &str, message: &str) {
+    pub(in crate::capability) fn line(&self, level: LogLevel, context: &str, message: &str) {
         self.lock().write(level, context, message);
     }
 

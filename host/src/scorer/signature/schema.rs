@@ -21,7 +21,7 @@ impl Schema {
             .map_err(|source| SignatureError::NotSchema { direction, source })?;
         Ok(Self {
             document,
-            validator: Box::new(validator),
+            validator: Some(Box::new(validator)),
         })
     }
 }

@@ -74,6 +74,18 @@ impl Connection {
         }))
     }
 
+    /// Returns true if the store is on a server, and not in memory.
+    #[must_use]
+    pub fn has_server(&self) -> bool {
+        self.0.router.is_some()
+    }
+
+    /// Returns true if the store is on a server and the manifest allows the command.
+    #[must_use]
+    pub fn allows(&self, command: &Command) -> bool {
+        self.has_server() && self.0.allowed.row(command, &self.0.store).is_ok()
+    }
+
     /// Sends a Redis command of a scorer, and waits for its reply.
     ///
     /// # Errors

@@ -68,7 +68,10 @@ fn what_cannot_be_served_is_refused_with_its_fix() {
     check(
         &neither,
         3,
-        &["neither `scorer.component` nor `scorer.model`", "model = "],
+        &[
+            "none of `scorer.component`, `scorer.script` and `scorer.model`",
+            "model = ",
+        ],
     );
     // A host without an engine reports that.
     let mut command = Command::new(place::image_host());

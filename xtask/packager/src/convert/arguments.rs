@@ -26,7 +26,8 @@ use crate::format::Format;
                   /tmp/old --python ~/old-env/bin/python\n  cargo xtask convert prices.pkl \
                   --output /tmp/prices --inputs 'X=f64[12]' --output-format json\n  cargo xtask \
                   convert model.ubj --output /tmp/scores\n  cargo xtask convert \
-                  mlruns/1/models/m-4f1/artifacts --output /tmp/churn --name churn"
+                  mlruns/1/models/m-4f1/artifacts --output /tmp/churn --name churn\n  cargo xtask \
+                  convert model/trees.pkl --accelerate"
 )]
 pub struct ConvertArgs {
     /// Model to convert, under any name: a pickle, a joblib or a skops file of a fitted estimator
@@ -38,8 +39,12 @@ pub struct ConvertArgs {
     pub model: PathBuf,
     /// Folder to write: a project for `package` and `scorebox serve`. For arrays, only
     /// NAME.safetensors is written into it.
-    #[arg(long, value_name = "DIR")]
-    pub output: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "accelerate")]
+    pub output: Option<PathBuf>,
+    /// Write the graph and its report next to MODEL, as MODEL.onnx and MODEL.report.json, for a
+    /// script in Python with `accelerate = true`. A graph that answers otherwise is not written.
+    #[arg(long, conflicts_with_all = ["output", "name", "allow_differences"])]
+    pub accelerate: bool,
     /// Name of the scorer, or of the safetensors file that arrays become [default: MODEL's name up
     /// to the first dot, as lower-case words joined by `-`; for arrays MODEL's name without its
     /// extension].

@@ -3,7 +3,7 @@
 //! Owns the order of the steps and the folder that is written. Knows the request to the Python
 //! process and its answer, and must not know how that process converts the model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::text::{inset, printable_lines};
@@ -11,7 +11,8 @@ use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation;
 use scorebox_workspace::workspace::shown;
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::arguments::ConvertArgs;
 use super::report::{Answer, Converted, Described, SAMPLE_FILE};
@@ -38,24 +39,78 @@ const OWN_SECONDS: u64 = 10;
 /// compared if the user gives no sample.
 const SEED: u32 = 0;
 
+/// A conversion that was made, with its graph in a temporary folder.
+pub(super) struct Conversion {
+    /// Facts that the Python process reports.
+    pub(super) converted: Box<Converted>,
+    /// The source of the conversion.
+    pub(super) source: Described,
+    /// The graph of the conversion.
+    pub(super) graph: Described,
+    /// Content of the report.
+    pub(super) report: Value,
+    /// Path of the file with the graph.
+    pub(super) file: PathBuf,
+    /// Folder of the file with the graph.
+    _scratch: TempDir,
+}
+
 /// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the
-/// model to an ONNX graph, and writes a project folder that serves the graph.
+/// model to an ONNX graph, and writes a project folder `output` that serves the graph.
 ///
 /// Fails if the model is refused, or if the conversion fails. Also fails if the output folder holds
 /// an earlier conversion, unless `--force` is given, and if the graph gives other answers than the
 /// Python library of the model, unless `--allow-differences` is given.
-pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
+pub fn run(args: &ConvertArgs, output: &Path) -> Result<(), Failure> {
     let name = name(args)?;
-    let source = described(&args.model, args.model.display().to_string())?;
-    if args.output.join(REPORT_FILE).exists() && !args.force {
+    if output.join(REPORT_FILE).exists() && !args.force {
         return Err(Failure::other(
-            format!("{}: holds an earlier conversion", args.output.display()),
+            format!("{}: holds an earlier conversion", output.display()),
             "add --force to replace it as a whole, or name another folder with --output",
         ));
     }
-    let mut folder = Replacement::begin(&args.output, REPORT_FILE)?;
+    let mut folder = Replacement::begin(output, REPORT_FILE)?;
+    let source = args.model.display().to_string();
+    let conversion = convert(args, &name, source, format!("model/{name}.onnx"))?;
+    let Conversion {
+        converted,
+        source,
+        graph,
+        report,
+        ..
+    } = &conversion;
+    folder.write(REPORT_FILE, format!("{report:#}\n").as_bytes())?;
+    if converted.agrees() || args.allow_differences {
+        let manifest = converted.manifest(&name, source);
+        checked(args, &manifest)?;
+        folder.copy(&graph.file, &conversion.file)?;
+        folder.write(MANIFEST_FILE, manifest.as_bytes())?;
+        if let Some(sample) = converted.example() {
+            folder.write(SAMPLE_FILE, format!("{sample}\n").as_bytes())?;
+        }
+    }
+    folder.finish()?;
+    eprint!("{}", converted.lines(source));
+    let result = match args.output_format {
+        Format::Text => output.display().to_string(),
+        Format::Json => report.to_string(),
+    };
+    println!("{result}");
+    finished(args, output, converted, graph)
+}
+
+/// Converts a model to an ONNX graph with the name `name`, and compares the two. `source` and `graph`
+/// are the paths of the source and of the graph for the report. Fails if the model is refused, or if
+/// the conversion fails.
+pub(super) fn convert(
+    args: &ConvertArgs,
+    name: &str,
+    source: String,
+    graph: String,
+) -> Result<Conversion, Failure> {
+    let graph_name = graph;
+    let source = described(&args.model, source)?;
     let environment = environment::locate(args.python.as_deref(), args.environment.as_deref())?;
-    let graph_name = format!("model/{name}.onnx");
 
     // The process gets a folder of its own. Files that it leaves there, other than the graph, do
     // not ship.
@@ -70,13 +125,13 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let absolute = |path: &Path| {
         std::path::absolute(path).map_err(|error| Failure::file(path, "be resolved", error))
     };
-    let (graph, answer) = (
+    let (file, answer) = (
         absolute(&scratch.path().join("graph.onnx"))?,
         absolute(&scratch.path().join("answer.json"))?,
     );
     let request = json!({
         "source": absolute(&args.model)?,
-        "graph": graph,
+        "graph": file,
         "outcome": answer,
         "name": name,
         "sample": args.sample.as_deref().map(absolute).transpose()?,
@@ -131,70 +186,78 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     }
     let graph = Described {
         file: graph_name,
-        ..described(&graph, String::new())?
+        ..described(&file, String::new())?
     };
     let requirements = environment.requirements.as_ref().map(Digest::to_string);
     let report = converted.report(&source, &graph, requirements.as_deref());
-    folder.write(REPORT_FILE, format!("{report:#}\n").as_bytes())?;
-    if converted.agrees() || args.allow_differences {
-        let manifest = converted.manifest(&name, &source);
-        checked(args, &manifest)?;
-        folder.copy(&graph.file, &scratch.path().join("graph.onnx"))?;
-        folder.write(MANIFEST_FILE, manifest.as_bytes())?;
-        if let Some(sample) = converted.example() {
-            folder.write(SAMPLE_FILE, format!("{sample}\n").as_bytes())?;
-        }
-    }
-    folder.finish()?;
-    eprint!("{}", converted.lines(&source));
-    let result = match args.output_format {
-        Format::Text => args.output.display().to_string(),
-        Format::Json => report.to_string(),
-    };
-    println!("{result}");
-    finished(args, &converted, &graph)
+    Ok(Conversion {
+        converted,
+        source,
+        graph,
+        report,
+        file,
+        _scratch: scratch,
+    })
 }
 
-fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Result<(), Failure> {
-    if !converted.agrees() {
-        let problem = format!(
-            "{}: the graph does not answer as the library does: {}",
-            args.model.display(),
-            converted.differences()
-        );
-        if !args.allow_differences {
-            let fix = converted
-                .fix()
-                .unwrap_or("compare on real rows with --sample, or write a scorer");
-            return Err(Failure::other(
-                format!(
-                    "{problem}; {} has the report, and no graph",
-                    shown(&args.output)
-                ),
-                format!(
-                    "{}; --allow-differences writes the graph as it is",
-                    inset(&fix)
-                ),
-            ));
-        }
-        eprintln!("warning    {problem}; it is written because of --allow-differences");
-    }
+fn finished(
+    args: &ConvertArgs,
+    output: &Path,
+    converted: &Converted,
+    graph: &Described,
+) -> Result<(), Failure> {
+    refuse_differences(args, converted, || {
+        format!("{} has the report, and no graph", shown(output))
+    })?;
     let sample = match converted.example() {
         Some(_) => format!(", {SAMPLE_FILE}"),
         None => String::new(),
     };
     eprintln!(
         "written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}{sample}",
-        shown(&args.output),
+        shown(output),
         graph.file,
         graph.digest
     );
-    eprintln!("next: scorebox serve --app {}", shell::path(&args.output));
+    eprintln!("next: scorebox serve --app {}", shell::path(output));
     eprintln!(
         "next: cargo xtask package --manifest {}",
-        shell::path(&args.output.join(MANIFEST_FILE))
+        shell::path(&output.join(MANIFEST_FILE))
     );
     Ok(())
+}
+
+/// Fails if the graph gives other answers than the Python library of the model, unless
+/// `--allow-differences` is given. `written` says what was written in spite of that.
+pub(super) fn refuse_differences(
+    args: &ConvertArgs,
+    converted: &Converted,
+    written: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if converted.agrees() {
+        return Ok(());
+    }
+    let problem = format!(
+        "{}: the graph does not answer as the library does: {}",
+        args.model.display(),
+        converted.differences()
+    );
+    if args.allow_differences {
+        eprintln!("warning    {problem}; it is written because of --allow-differences");
+        return Ok(());
+    }
+    let fix = converted
+        .fix()
+        .unwrap_or("compare on real rows with --sample, or write a scorer");
+    let fix = inset(&fix);
+    Err(Failure::other(
+        format!("{problem}; {}", written()),
+        match args.output {
+            Some(_) => format!("{fix}; --allow-differences writes the graph as it is"),
+            // A graph that answers otherwise is not used in the place of an estimator.
+            None => fix,
+        },
+    ))
 }
 
 /// Checks the text of the manifest that was generated for a converted model. Fails if a host would

@@ -4,6 +4,7 @@
 //! Owns the choice of the conversion, by the content of the source. Must not know how any
 //! conversion works. This program never reads a pickle itself: a separate process does.
 
+mod accelerated;
 mod arguments;
 mod comparison;
 mod environment;
@@ -28,6 +29,7 @@ pub use self::numpy::Source as ArraySource;
 use self::unreadable::UNREADABLE;
 use crate::intact;
 use crate::mlflow::MLFLOW_FILE;
+pub use accelerated::REPORT_EXTENSION;
 pub use arguments::ConvertArgs;
 
 /// Magic bytes at the start of a file that `np.save` wrote.
@@ -39,8 +41,14 @@ const ARRAY: &[u8] = b"\x93NUMPY";
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let model = &args.model;
     if model.is_dir() {
-        if model.join(MLFLOW_FILE).is_file() {
-            return estimator::run(args);
+        if let (Some(output), true) = (&args.output, model.join(MLFLOW_FILE).is_file()) {
+            return estimator::run(args, output);
+        }
+        if args.output.is_none() {
+            return Err(Failure::project(
+                format!("{}: is a folder", shown(model)),
+                "name the file that the script loads",
+            ));
         }
         return Err(Failure::project(
             format!(
@@ -53,9 +61,16 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     intact::check_source(model)?;
     let unreadable = |error: std::io::Error| Failure::unreadable(model, error, UNREADABLE);
     if is_arrays(model).map_err(unreadable)? {
+        let Some(folder) = &args.output else {
+            return Err(Failure::project(
+                format!("{}: holds arrays, which are no estimator", shown(model)),
+                "leave the file as it is: the script loads it; without --accelerate, `--output DIR` gets the arrays as \
+                 safetensors",
+            ));
+        };
         return numpy::Import {
             file: model,
-            folder: &args.output,
+            folder,
             name: args.name.as_deref(),
             replace: args.force,
             limit: args.limit,
@@ -67,7 +82,10 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     } else if intact::is_safetensors(model).map_err(unreadable)? {
         "a safetensors file"
     } else {
-        return estimator::run(args);
+        return match &args.output {
+            Some(output) => estimator::run(args, output),
+            None => accelerated::run(args),
+        };
     };
     Err(Failure::project(
         format!("{}: is {served}, which needs no conversion", shown(model)),

@@ -21,7 +21,7 @@ use super::arguments::DoctorArgs;
 use super::functions_files;
 use super::noun::Noun;
 use super::report::Report;
-use crate::model::ModelFile;
+use crate::model::{ModelFile, Pickles};
 use crate::staged::StagedPaths;
 use crate::{manifest_file, model, shell};
 
@@ -178,7 +178,7 @@ fn functions(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> bool
 /// Lists the files of the model. Returns `None` if there is no model, or if its files cannot be
 /// listed or must not be shipped.
 fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Vec<ModelFile>> {
-    match model::list(manifest.scorer.model.as_deref()?) {
+    match model::list(manifest.scorer.model.as_deref()?, Pickles::of(manifest)) {
         Ok(files) => Some(files),
         Err(failure) => {
             report.failed(Noun::Model, place.renamed(failure));
@@ -242,7 +242,9 @@ pub fn refused(report: &mut Report, error: &StartupError) {
 /// the error as a failure.
 pub fn of_start(error: &StartupError) -> (Noun, Failure) {
     let noun = match error {
-        StartupError::Component { .. } | StartupError::Init { .. } => Noun::Component,
+        StartupError::Component { .. }
+        | StartupError::Script { .. }
+        | StartupError::Init { .. } => Noun::Component,
         StartupError::Model { .. } | StartupError::Engine { .. } => Noun::Model,
         StartupError::Environment { .. } => Noun::Settings,
         StartupError::Functions { .. } => Noun::HostJson,

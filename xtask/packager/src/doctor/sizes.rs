@@ -13,7 +13,7 @@ use super::arguments::DoctorArgs;
 use super::cgroup::Limits;
 use super::noun::Noun;
 use super::report::Report;
-use crate::model;
+use crate::model::{self, Pickles};
 
 /// Memory that the host itself may need: for its program, its threads and its connections. An idle
 /// host needs about 10 MB.
@@ -170,7 +170,8 @@ fn cpu(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &Lim
 /// Returns the size of the model's files, in bytes. The size is 0 if there is no model. It is also
 /// 0 if the files cannot be listed: the check of the model reports the reason.
 fn model_bytes(manifest: &Manifest) -> u64 {
-    let listed = manifest.scorer.model.as_deref().map(model::list);
+    let listed = manifest.scorer.model.as_deref();
+    let listed = listed.map(|model| model::list(model, Pickles::of(manifest)));
     let Some(Ok(files)) = listed else { return 0 };
     let sizes = files.iter().filter_map(|file| size_of(&file.path));
     sizes.fold(0, u64::saturating_add)

@@ -4,6 +4,7 @@
 //! how an image is written.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::base::Base;
 use super::container_config::ContainerConfig;
@@ -18,11 +19,11 @@ pub struct Inputs {
     pub version: String,
     /// Name of the WIT world of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
-    /// Version of the WIT contract that the component uses. It is not used if the scorer is a
-    /// graph.
+    /// Version of the WIT contract that the component uses. It is not used if the scorer is not a
+    /// component.
     pub wit_version: String,
-    /// Digest of the component's bytes. `None` if the scorer is a graph.
-    pub component_digest: Option<String>,
+    /// Executable part of the scorer.
+    pub code: Code,
     /// Digest of the scorer's model. `None` if the scorer does not have a model.
     pub model_digest: Option<String>,
     /// Time that is used for every time in the image, in seconds since 1970.
@@ -36,6 +37,8 @@ pub struct Inputs {
     /// ONNX Runtime library and its licences. The keys are the file names. Empty if the scorer has
     /// no graph.
     pub engine: BTreeMap<String, Content>,
+    /// Engine pack of a script. `None` if the scorer is not a script.
+    pub pack: Option<PackLayer>,
     /// Shared libraries that a dynamically linked host and ONNX Runtime need in an image without a
     /// base. The keys are the paths in the image. Empty if there is a base, or if the scorer has no
     /// graph.
@@ -46,6 +49,32 @@ pub struct Inputs {
     pub model_compression: Compression,
     /// Files of the model. The keys are the paths in the app folder.
     pub model: BTreeMap<String, Content>,
+}
+
+/// Executable part of a scorer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// A component, with the digest of its bytes.
+    Component(String),
+    /// An ONNX graph of the model.
+    Graph,
+    /// A script in Python.
+    Script,
+}
+
+/// The layer with the engine pack. All images with one pack have the same layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackLayer {
+    /// Files of the pack. The keys are the paths in the folder of the pack.
+    pub files: BTreeMap<String, Content>,
+    /// Names of the folders of the pack that have no files.
+    pub empty_folders: Vec<String>,
+    /// Digest of the pack, which is the digest of its record `pack.json`.
+    pub digest: String,
+    /// Name and version of the interpreter, such as `CPython 3.15.0`.
+    pub name: String,
+    /// Folder of this machine that keeps the compressed layer. `None` if the layer is not kept.
+    pub kept: Option<PathBuf>,
 }
 
 /// Plan of an image: everything about the image that is known before its layers are hashed.

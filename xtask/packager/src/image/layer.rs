@@ -44,12 +44,8 @@ const ZSTD_LEVEL: i32 = 19;
 /// in seconds since 1970.
 pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
     let stored = Hashing::new(out);
-    let (stored, diff_id, media_type) = match plan.compression {
-        Compression::Stored => (
-            write_tar(plan, epoch, stored)?,
-            None,
-            IMAGE_LAYER_MEDIA_TYPE,
-        ),
+    let (stored, diff_id) = match plan.compression {
+        Compression::Stored => (write_tar(plan, epoch, stored)?, None),
         Compression::Gzip | Compression::Fast => {
             let level = if plan.compression == Compression::Fast {
                 Level::fast()
@@ -63,13 +59,13 @@ pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, W
                 .operating_system(255)
                 .write(stored, level);
             let (gzip, diff_id, _) = write_tar(plan, epoch, Hashing::new(gzip))?.finish();
-            (gzip.finish()?, Some(diff_id), IMAGE_LAYER_GZIP_MEDIA_TYPE)
+            (gzip.finish()?, Some(diff_id))
         }
         Compression::Zstd => {
             // Only one thread is used. With more threads, the bytes could depend on the machine.
             let zstd = zstd::stream::write::Encoder::new(stored, ZSTD_LEVEL)?;
             let (zstd, diff_id, _) = write_tar(plan, epoch, Hashing::new(zstd))?.finish();
-            (zstd.finish()?, Some(diff_id), IMAGE_LAYER_ZSTD_MEDIA_TYPE)
+            (zstd.finish()?, Some(diff_id))
         }
     };
     let (out, digest, size) = stored.finish();
@@ -78,12 +74,21 @@ pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, W
         out,
         WrittenLayer {
             name: plan.name,
-            media_type,
+            media_type: media_type(plan.compression),
             digest,
             size,
             diff_id,
         },
     ))
+}
+
+/// Returns the OCI media type of a layer with this compression.
+pub fn media_type(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Stored => IMAGE_LAYER_MEDIA_TYPE,
+        Compression::Gzip | Compression::Fast => IMAGE_LAYER_GZIP_MEDIA_TYPE,
+        Compression::Zstd => IMAGE_LAYER_ZSTD_MEDIA_TYPE,
+    }
 }
 
 fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
@@ -240,6 +245,7 @@ mod tests {
             name: "app",
             comment: String::new(),
             compression,
+            kept: None,
             entries,
         }
     }

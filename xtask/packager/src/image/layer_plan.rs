@@ -12,12 +12,16 @@ pub const IMAGE_LAYER_ZSTD_MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v
 /// Plan of one layer, before the layer is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
-    /// Name of the layer: `system`, `libraries`, `host`, `engine`, `model` or `app`.
+    /// Name of the layer: one of those in `plan::LAYERS`.
     pub name: &'static str,
     /// Description of the layer's content for the image's history.
     pub comment: String,
     /// Compression of the layer's bytes.
     pub compression: Compression,
+    /// Path without an extension at which the compressed layer is kept for other images. Every time
+    /// in such a layer is 1970, so that it does not depend on the image. `None` if the layer is
+    /// written for this image alone.
+    pub kept: Option<PathBuf>,
     /// Entries of the layer. The keys are the paths without a leading slash. Every folder that
     /// contains an entry is an entry, too.
     pub entries: BTreeMap<String, Entry>,
@@ -66,13 +70,14 @@ pub enum Content {
 }
 
 /// Adds the folders that contain the path `path` to the entries of a layer. A layer has entries for
-/// its own folders, so that their modes do not depend on another layer.
-pub(super) fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
+/// its own folders, so that their modes do not depend on another layer. `mode` has the permission
+/// bits of the folders.
+pub(super) fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str, mode: u32) {
     for (end, _) in path.match_indices('/') {
         if let Some(folder) = path.get(..end) {
             entries
                 .entry(folder.to_owned())
-                .or_insert(Entry::Folder { mode: 0o755 });
+                .or_insert(Entry::Folder { mode });
         }
     }
 }

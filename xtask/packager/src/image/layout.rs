@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::attestation::Artifact;
 use super::image_plan::ImagePlan;
+use super::kept_layer;
 use super::layer::{self, WrittenLayer};
 use super::layer_plan::LayerPlan;
 use super::manifest::BaseLayer;
@@ -321,10 +322,16 @@ fn write_layer(plan: &LayerPlan, epoch: u64, blobs: &Path) -> Result<WrittenLaye
             "free disk space, and see that the files of the project can be read",
         )
     };
+    if let Some(kept) = kept_layer::take(plan, blobs).map_err(failed)? {
+        return Ok(kept);
+    }
     let file = File::create(&path).map_err(failed)?;
+    // A layer that is kept must not depend on the image.
+    let epoch = plan.kept.as_ref().map_or(epoch, |_| 0);
     let (mut out, written) =
         layer::write(plan, epoch, BufWriter::with_capacity(1 << 20, file)).map_err(failed)?;
     out.flush().map_err(failed)?;
     std::fs::rename(&path, blobs.join(written.digest.hex())).map_err(failed)?;
+    kept_layer::keep(plan, &written, blobs);
     Ok(written)
 }

@@ -10,6 +10,7 @@ pub(crate) mod base;
 mod container_config;
 pub(crate) mod entries;
 mod image_plan;
+mod kept_layer;
 pub(crate) mod layer;
 mod layer_plan;
 pub mod layout;
@@ -24,7 +25,7 @@ pub(crate) mod unfit;
 pub mod unpack;
 
 pub use self::container_config::{ContainerConfig, PORT, USER};
-pub use self::image_plan::{ImagePlan, Inputs};
+pub use self::image_plan::{Code, ImagePlan, Inputs, PackLayer};
 pub use self::layer_plan::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
-pub use self::paths::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
+pub use self::paths::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM, PACK_FOLDER};
 pub use self::plan::plan;

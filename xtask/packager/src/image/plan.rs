@@ -15,16 +15,24 @@ use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};
 
 use super::container_config::{ContainerConfig, PORT, USER};
-use super::image_plan::{ImagePlan, Inputs};
+use super::image_plan::{Code, ImagePlan, Inputs, PackLayer};
 use super::layer::WrittenLayer;
 use super::layer_plan::{Compression, Content, Entry, LayerPlan, add_folders_above};
-use super::paths::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
+use super::paths::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM, PACK_FOLDER};
 use super::system;
 
 /// Value of `created_by` in the image's history for each layer that `package` writes.
 pub const CREATED_BY: &str = "cargo xtask package";
 /// Names of all layers that `package` can write into an image, from the bottom up.
-pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
+pub const LAYERS: [&str; 7] = [
+    "system",
+    "libraries",
+    "host",
+    "engine",
+    "python",
+    "model",
+    "app",
+];
 
 /// Decides the layers, the container settings and the annotations of an image from its inputs. Does
 /// not read or write files.
@@ -64,6 +72,12 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
             files.collect(),
         ));
     }
+    layers.extend(
+        inputs
+            .pack
+            .as_ref()
+            .map(|pack| pack_layer(pack, inputs.compression)),
+    );
     if !inputs.model.is_empty() {
         let comment = model_comment(inputs.model_digest.as_deref());
         layers.push(layer(
@@ -74,7 +88,7 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
             in_app_root(&inputs.model),
         ));
     }
-    let comment = app_comment(&inputs.name, inputs.component_digest.as_deref());
+    let comment = app_comment(&inputs.name, &inputs.code);
     layers.push(layer(
         "app",
         comment,
@@ -98,11 +112,56 @@ pub fn model_comment(digest: Option<&str>) -> String {
 }
 
 /// Returns the comment of the app's layer in the image's history. `name` is the name of the scorer.
-/// `component` is the digest of the component, or `None` if the scorer is a graph.
-pub fn app_comment(name: &str, component: Option<&str>) -> String {
-    match component {
-        Some(digest) => format!("scorer {name} with component {digest}"),
-        None => format!("scorer {name}, a graph"),
+pub fn app_comment(name: &str, code: &Code) -> String {
+    match code {
+        Code::Component(digest) => format!("scorer {name} with component {digest}"),
+        Code::Graph => format!("scorer {name}, a graph"),
+        Code::Script => format!("scorer {name}, a script"),
+    }
+}
+
+/// Returns the comment of the layer with the engine pack in the image's history. `digest` is the
+/// digest of the pack.
+pub fn pack_comment(digest: Option<&str>) -> String {
+    format!("engine pack {}", digest.unwrap_or_default())
+}
+
+/// Returns the plan of the layer with an engine pack. Nobody may write to its files, because the host
+/// refuses a pack that it could change.
+fn pack_layer(pack: &PackLayer, compression: Compression) -> LayerPlan {
+    let mut entries = BTreeMap::new();
+    for (name, content) in &pack.files {
+        let path = format!("{}/{name}", PACK_FOLDER.trim_start_matches('/'));
+        add_folders_above(&mut entries, &path, 0o555);
+        let content = content.clone();
+        entries.insert(
+            path,
+            Entry::File {
+                mode: 0o444,
+                content,
+            },
+        );
+    }
+    for folder in &pack.empty_folders {
+        let path = format!("{}/{folder}", PACK_FOLDER.trim_start_matches('/'));
+        entries.insert(path, Entry::Folder { mode: 0o555 });
+    }
+    let kind = match compression {
+        Compression::Zstd => "zstd",
+        _ => "gzip",
+    };
+    // Another release may write other bytes.
+    let name = format!(
+        "{}-{}-{kind}",
+        pack.digest.trim_start_matches("sha256:"),
+        env!("CARGO_PKG_VERSION")
+    );
+    LayerPlan {
+        name: "python",
+        comment: pack_comment(Some(&pack.digest)),
+        compression,
+        kept: pack.kept.as_ref().map(|folder| folder.join(name)),
+        entries,
     }
 }
 
@@ -123,13 +182,14 @@ fn layer(
     let mut entries = BTreeMap::new();
     for (path, content) in files {
         let path = path.trim_start_matches('/').to_owned();
-        add_folders_above(&mut entries, &path);
+        add_folders_above(&mut entries, &path, 0o755);
         entries.insert(path, Entry::File { mode, content });
     }
     LayerPlan {
         name,
         comment,
         compression,
+        kept: None,
         entries,
     }
 }
@@ -139,8 +199,8 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
         ("dev.scorebox.scorer.name".to_owned(), inputs.name.clone()),
         ("dev.scorebox.world".to_owned(), inputs.world.clone()),
     ]);
-    // A graph does not use the WIT contract, and has no component.
-    if let Some(digest) = &inputs.component_digest {
+    // Graphs and scripts do not use the WIT contract, and have no component.
+    if let Code::Component(digest) = &inputs.code {
         labels.insert(
             "dev.scorebox.wit-version".to_owned(),
             inputs.wit_version.clone(),
@@ -155,6 +215,10 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     }
     if let Some(digest) = &inputs.model_digest {
         labels.insert("dev.scorebox.model.digest".to_owned(), digest.clone());
+    }
+    if let Some(pack) = &inputs.pack {
+        labels.insert("dev.scorebox.pack.digest".to_owned(), pack.digest.clone());
+        labels.insert("dev.scorebox.pack.python".to_owned(), pack.name.clone());
     }
     ContainerConfig { labels, ..start() }
 }

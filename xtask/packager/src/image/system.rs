@@ -32,7 +32,7 @@ pub fn layer(compression: Compression) -> LayerPlan {
     ];
     let mut entries = BTreeMap::new();
     for (path, text) in files {
-        add_folders_above(&mut entries, path);
+        add_folders_above(&mut entries, path, 0o755);
         entries.insert(
             path.to_owned(),
             Entry::File {
@@ -44,12 +44,14 @@ pub fn layer(compression: Compression) -> LayerPlan {
     add_folders_above(
         &mut entries,
         &format!("{}/", APP_ROOT.trim_start_matches('/')),
+        0o755,
     );
     entries.insert("tmp".to_owned(), Entry::Folder { mode: 0o1777 });
     LayerPlan {
         name: "system",
         comment: "users, root certificates of Mozilla, /tmp".to_owned(),
         compression,
+        kept: None,
         entries,
     }
 }

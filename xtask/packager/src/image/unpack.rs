@@ -155,7 +155,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::image::{Compression, Content, Inputs, layout, plan};
+    use crate::image::{Code, Compression, Content, Inputs, layout, plan};
 
     fn written(dir: &Path, compression: Compression) -> layout::WrittenImage {
         let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
@@ -164,7 +164,7 @@ mod tests {
             version: String::new(),
             world: "scoring".into(),
             wit_version: "0.1.0".into(),
-            component_digest: Some(Digest::of(b"c").to_string()),
+            code: Code::Component(Digest::of(b"c").to_string()),
             model_digest: Some(Digest::of(b"m").to_string()),
             epoch: 0,
             base: None,
@@ -172,6 +172,7 @@ mod tests {
             model_compression: Compression::Stored,
             host: content("host"),
             engine: BTreeMap::new(),
+            pack: None,
             libraries: BTreeMap::new(),
             app: BTreeMap::from([("component.wasm".into(), content("c"))]),
             model: BTreeMap::from([("model/m".into(), content("m"))]),

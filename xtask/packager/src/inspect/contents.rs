@@ -25,6 +25,14 @@ pub const KEPT: [(&str, u64); 3] = [
     ("component.wasm", 128 << 20),
     ("host.json", 1 << 20),
 ];
+/// Path in the image of the record of an engine pack, whose content is checked like that of the files
+/// in [`KEPT`].
+pub const PACK_RECORD: &str = "pack/pack.json";
+/// Maximum size of the record of an engine pack that is kept in memory, in bytes.
+const PACK_RECORD_BYTES: u64 = 1 << 20;
+/// Folders of the app folder over which the host computes digests: the model, a script, and a
+/// script's packages.
+pub const DIGESTED: [&str; 3] = ["model", "script", "packages"];
 /// Ratio of the size of an unpacked layer to the size of its blob, up to which the layer does not
 /// use up any of the allowance `MOST_BEYOND`. For programs and weights the ratio is at most 10.
 const MOST_TIMES: u64 = 100;
@@ -43,11 +51,11 @@ pub struct Contents {
     /// Digests of the files in the layers that `package` wrote. The keys are the paths without a
     /// leading slash. Files of the layer `system` are left out.
     pub files: BTreeMap<String, Digest>,
-    /// Digest of the model, over the names and bytes of its files, as the host computes it. `None`
-    /// if no model was found.
-    pub model: Option<Digest>,
-    /// Bytes of the files in [`KEPT`] that were found and do not exceed their maximum size. The
-    /// keys are the names.
+    /// Digests of the folders in [`DIGESTED`] that were found, over the names and bytes of their
+    /// files, as the host computes them. The keys are the names of the folders.
+    pub folders: BTreeMap<&'static str, Digest>,
+    /// Bytes of the files in [`KEPT`] and of [`PACK_RECORD`] that were found and do not exceed their
+    /// maximum size. The keys are the names.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
     /// The first five problems for the report with layers that `package` did not write: entries at
     /// paths that only `package` should write, and attributes that hide files of lower layers.
@@ -80,7 +88,7 @@ impl Contents {
             root: RootFs::new(),
             start,
             files: BTreeMap::new(),
-            model: None,
+            folders: BTreeMap::new(),
             kept: BTreeMap::new(),
             intrusions: Vec::new(),
             is_damaged: false,
@@ -116,11 +124,11 @@ impl Contents {
             read: 0,
             most: usual.saturating_add(beyond),
         });
-        let mut model = Hashing::new(io::sink());
+        let mut folders = DIGESTED.map(|name| (name, Hashing::new(io::sink())));
         while let Some(entry) = entries.next()? {
             let digest = match form {
                 Some(_) if entry.kind == EntryKind::File => {
-                    Some(self.read(&entry, &mut entries, &mut model)?)
+                    Some(self.read(&entry, &mut entries, &mut folders)?)
                 }
                 _ => None,
             };
@@ -146,9 +154,11 @@ impl Contents {
         if let Some(form) = form.as_mut().filter(|_| has_more) {
             form.problem("something follows the end of the archive".to_owned());
         }
-        let (_, digest, size) = model.finish();
-        if size > 0 {
-            self.model = Some(digest);
+        for (name, folder) in folders {
+            let (_, digest, size) = folder.finish();
+            if size > 0 {
+                self.folders.insert(name, digest);
+            }
         }
         Ok(LayerFound {
             diff_id: bounded.inner.diff_id()?,
@@ -200,6 +210,11 @@ impl Contents {
         }
     }
 
+    /// Returns the digest of a folder in [`DIGESTED`], or `None` if it was not found.
+    pub fn folder(&self, name: &str) -> Option<&Digest> {
+        self.folders.get(name)
+    }
+
     /// Returns the digest of a file in the app folder, or `None` if there is no such file. `name`
     /// is the path of the file in the app folder.
     pub fn of_app(&self, name: &str) -> Option<&Digest> {
@@ -221,15 +236,15 @@ impl Contents {
         &mut self,
         entry: &TarEntry,
         bytes: &mut impl Read,
-        model: &mut Hashing<io::Sink>,
+        folders: &mut [(&'static str, Hashing<io::Sink>)],
     ) -> io::Result<Digest> {
         let path = std::str::from_utf8(&entry.name).unwrap_or_default();
         let name = path
             .strip_prefix(APP_ROOT.trim_start_matches('/'))
             .and_then(|rest| rest.strip_prefix('/'));
-        let kept = KEPT
-            .into_iter()
-            .find(|(kept, most)| Some(*kept) == name && entry.size <= *most);
+        let kept = KEPT.into_iter().find(|(kept, _)| Some(*kept) == name);
+        let record = (path == PACK_RECORD).then_some((PACK_RECORD, PACK_RECORD_BYTES));
+        let kept = kept.or(record).filter(|(_, most)| entry.size <= *most);
         if let Some((kept, _)) = kept {
             let mut whole = Vec::new();
             bytes.read_to_end(&mut whole)?;
@@ -237,19 +252,19 @@ impl Contents {
             self.kept.insert(kept, whole);
             return Ok(digest);
         }
-        let Some(name) = name.and_then(|name| name.strip_prefix("model/")) else {
+        let in_folder = |folder: &str| name?.strip_prefix(folder)?.strip_prefix('/');
+        let found = folders
+            .iter_mut()
+            .find_map(|(folder, hash)| Some((in_folder(folder)?, hash)));
+        let Some((name, hash)) = found else {
             return Ok(Digest::of_reader(bytes)?.0);
         };
         // The digest is computed as in the host: lengths first, files in byte order of their names,
         // which is also the order in the layer.
-        model.write_all(&(name.len() as u64).to_le_bytes())?;
-        model.write_all(name.as_bytes())?;
-        model.write_all(&entry.size.to_le_bytes())?;
-        Ok(Digest::of_reader(Both {
-            inner: bytes,
-            hash: model,
-        })?
-        .0)
+        hash.write_all(&(name.len() as u64).to_le_bytes())?;
+        hash.write_all(name.as_bytes())?;
+        hash.write_all(&entry.size.to_le_bytes())?;
+        Ok(Digest::of_reader(Both { inner: bytes, hash })?.0)
     }
 }
 
@@ -288,7 +303,7 @@ impl Read for Bounded {
     }
 }
 
-/// Reader that adds every byte that it returns to `hash`, the hash of the whole model.
+/// Reader that adds every byte that it returns to `hash`, the hash of a whole folder.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,

@@ -13,7 +13,9 @@ use super::ours::concerns_us;
 use super::rootfs::Applied;
 use crate::image::entries::{EntryKind, TarEntry};
 use crate::image::plan::LAYERS;
-use crate::image::{APP_ROOT, Compression, ENGINE_FOLDER, Entry, HOST_PROGRAM, system};
+use crate::image::{
+    APP_ROOT, Compression, ENGINE_FOLDER, Entry, HOST_PROGRAM, PACK_FOLDER, system,
+};
 
 /// Maximum number of problems that are listed for one layer.
 const MOST_TOLD: usize = 5;
@@ -185,12 +187,12 @@ impl Form {
         if self.layer == "system" {
             return self.misplaced_in_system(path, is_folder, mode);
         }
-        let file_mode = if matches!(self.layer, "host" | "libraries") {
-            0o755
-        } else {
-            0o644
+        let (folder_mode, file_mode) = match self.layer {
+            "host" | "libraries" => (0o755, 0o755),
+            "python" => (0o555, 0o444),
+            _ => (0o755, 0o644),
         };
-        if mode != if is_folder { 0o755 } else { file_mode } {
+        if mode != if is_folder { folder_mode } else { file_mode } {
             return Some("does not have the permissions that `package` gives");
         }
         if is_folder {
@@ -200,6 +202,9 @@ impl Form {
             "host" => is_program,
             "libraries" => !concerns_us(path) && path.contains(".so"),
             "engine" => engine.is_some_and(|name| !name.contains('/')),
+            "python" => path
+                .strip_prefix(relative(PACK_FOLDER))
+                .is_some_and(|rest| rest.starts_with('/')),
             "model" => app.is_some_and(|name| name.starts_with("model/")),
             "app" => app.is_some_and(|name| !name.starts_with("model/")),
             _ => false,

@@ -13,17 +13,22 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use serde_json::Value;
 
 use super::contents::Contents;
+use super::pack::{EnginePack, pack};
 use super::report::{Report, Verdict};
-use crate::app::{CODE_FILE, COMPONENT_FILE};
+use crate::app::{
+    CODE_FILE, COMPONENT_FILE, MODEL_FOLDER, PACKAGES_FOLDER, SCRIPT_FOLDER, STATE_FILE, is_in,
+};
 use crate::functions_app;
-use crate::image::{APP_ROOT, HOST_PROGRAM, plan};
+use crate::image::{APP_ROOT, Code, HOST_PROGRAM, plan};
 
 /// Prefix of all labels that Scorebox defines.
 const PREFIX: &str = "dev.scorebox.";
 /// Labels that are compared with the files of the image. The prefix `dev.scorebox.` is left out.
-const COMPARED: [&str; 6] = [
+const COMPARED: [&str; 8] = [
     "component.digest",
     "model.digest",
+    "pack.digest",
+    "pack.python",
     "scorer.name",
     "scorer.version",
     "world",
@@ -52,8 +57,8 @@ pub fn examine(
 
 /// Parsed `scorebox.toml` from the app folder of the image. It is empty if the file is missing or
 /// cannot be parsed.
-struct Settings {
-    table: toml::Table,
+pub(super) struct Settings {
+    pub(super) table: toml::Table,
     name: Option<String>,
     version: Option<String>,
 }
@@ -75,6 +80,12 @@ impl Settings {
             .text("scorer", "version")
             .filter(|version| !version.is_empty());
         settings
+    }
+
+    /// Returns true if the section `[scorer]` has the key `key`.
+    fn has(&self, key: &str) -> bool {
+        let scorer = self.table.get("scorer");
+        scorer.is_some_and(|scorer| scorer.get(key).is_some())
     }
 
     fn text(&self, section: &str, key: &str) -> Option<String> {
@@ -103,20 +114,27 @@ fn labels(report: &mut Report, contents: &Contents, settings: &Settings) {
     compare(
         report,
         "model.digest",
-        contents.model.as_ref().map(ToString::to_string),
+        contents.folder("model").map(ToString::to_string),
     );
+    let pack = EnginePack::new(contents);
+    if pack.is_some() || report.labels.contains_key(&format!("{PREFIX}pack.digest")) {
+        let python = pack.as_ref().and_then(|pack| pack.python.as_ref());
+        compare(
+            report,
+            "pack.python",
+            python.map(|one| format!("CPython {one}")),
+        );
+        compare(report, "pack.digest", pack.map(|pack| pack.digest));
+    }
     compare(report, "scorer.name", settings.name.clone());
     compare(report, "scorer.version", settings.version.clone());
     let (world, version) = match contents.kept.get(COMPONENT_FILE) {
         Some(component) => contract(component),
+        None if settings.has("component") => (None, None),
+        // A script takes requests, and does not use the WIT contract.
+        None if settings.has("script") => (Some(World::Scoring.to_string()), None),
         // A graph is served as a tensor scorer, and does not use the WIT contract.
-        None => {
-            let is_graph = settings.text("scorer", "component").is_none();
-            (
-                Some(World::TensorScoring.to_string()).filter(|_| is_graph),
-                None,
-            )
-        }
+        None => (Some(World::TensorScoring.to_string()), None),
     };
     compare(report, "world", world);
     compare(report, "wit-version", version);
@@ -169,15 +187,21 @@ fn history(
     if contents.is_damaged {
         return;
     }
-    let component = contents.of_app(COMPONENT_FILE).map(ToString::to_string);
+    let code = match contents.of_app(COMPONENT_FILE) {
+        Some(component) => Code::Component(component.to_string()),
+        None if settings.has("script") => Code::Script,
+        None => Code::Graph,
+    };
     for (layer, said) in comments {
         let found = match *layer {
-            "app" => plan::app_comment(
-                settings.name.as_deref().unwrap_or_default(),
-                component.as_deref(),
-            ),
+            "app" => plan::app_comment(settings.name.as_deref().unwrap_or_default(), &code),
             "model" => {
-                plan::model_comment(contents.model.as_ref().map(ToString::to_string).as_deref())
+                let model = contents.folder("model").map(ToString::to_string);
+                plan::model_comment(model.as_deref())
+            }
+            "python" => {
+                let pack = EnginePack::new(contents).map(|pack| pack.digest);
+                plan::pack_comment(pack.as_deref())
             }
             _ => continue,
         };
@@ -206,6 +230,7 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
         "another file is in the place of the machine code".to_owned()
     });
     records(report, contents, settings);
+    pack(report, contents, settings);
     let host: Value = contents
         .kept
         .get("host.json")
@@ -241,9 +266,15 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
                 .files
                 .keys()
                 .filter_map(|path| path.strip_prefix(&root));
-            let foreign: Vec<_> = names
-                .filter(|name| !name.starts_with("model/") && !known.contains(*name))
-                .collect();
+            let mut folders = vec![MODEL_FOLDER];
+            if manifest.scorer.script.is_some() {
+                folders.extend([SCRIPT_FOLDER, PACKAGES_FOLDER]);
+                known.insert(STATE_FILE.to_owned());
+            }
+            let is_known = |name: &str| {
+                known.contains(name) || folders.iter().any(|folder| is_in(folder, name))
+            };
+            let foreign: Vec<_> = names.filter(|name| !is_known(name)).collect();
             report.check(
                 "app folder holds what scorebox.toml asks for",
                 foreign.is_empty(),
@@ -263,7 +294,10 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
 /// host relies on some of these digests without reading the files.
 fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     let component = contents.of_app(COMPONENT_FILE);
-    let whole = [("component", component), ("model", contents.model.as_ref())];
+    let whole = [
+        ("component", component),
+        ("model", contents.folder("model")),
+    ];
     for (section, (key, found)) in ["precompiled", "packaged"]
         .into_iter()
         .flat_map(|one| whole.map(|both| (one, both)))

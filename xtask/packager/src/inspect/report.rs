@@ -52,13 +52,15 @@ pub enum Verdict {
 }
 
 /// Labels of the image that the report for people shows, each with its short name in the report.
-const SHOWN: [(&str, &str); 6] = [
+const SHOWN: [(&str, &str); 8] = [
     ("dev.scorebox.scorer.name", "scorer"),
     ("dev.scorebox.scorer.version", "version"),
     ("dev.scorebox.world", "world"),
     ("dev.scorebox.wit-version", "contract"),
     ("dev.scorebox.component.digest", "component"),
     ("dev.scorebox.model.digest", "model"),
+    ("dev.scorebox.pack.python", "python"),
+    ("dev.scorebox.pack.digest", "pack"),
 ];
 
 impl Report {

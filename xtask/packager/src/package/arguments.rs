@@ -81,7 +81,8 @@ pub struct PackageArgs {
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
     /// A `scorebox` program to put into the image instead of building one. It must be static, or
-    /// built with the feature `graphs` if the scorer has a graph.
+    /// built with the feature `graphs` if the scorer has a graph. For a script, it must be built
+    /// with the feature `python`.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
     /// The ONNX Runtime library that runs the graph, for a scorer with a graph. Without this flag,
@@ -89,6 +90,10 @@ pub struct PackageArgs {
     /// library.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
+    /// For a script: package it without samples of its native answers. Nothing then proves that it
+    /// answers in the sandbox as it does in the environment of its author.
+    #[arg(long)]
+    pub without_proof: bool,
     /// Format of standard output: the digest reference alone, or a JSON object with every digest
     /// and size.
     #[arg(long, value_enum, default_value_t = Format::Text)]

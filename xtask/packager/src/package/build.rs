@@ -14,18 +14,19 @@ use scorebox_workspace::{installation, workspace};
 use super::graph_parts::GraphParts;
 use super::options::Making;
 use super::origin::origin;
+use super::script_parts;
 use crate::app::{self, App, MODEL_FOLDER};
 use crate::component::Component;
 use crate::graph_trial::Trial;
-use crate::host_program::{self, Kind};
+use crate::host_program;
 use crate::image::attestation::artifacts;
 use crate::image::layout::{self, WrittenImage};
-use crate::image::{Compression, Content, Inputs, plan, sample};
+use crate::image::{Code, Compression, Content, Inputs, plan, sample};
 use crate::libraries;
 
 /// Builds the app and the host program, and writes the image as an OCI image layout. `component` is
-/// `None` if the scorer is an ONNX graph. Fails if a part cannot be built, if the host refuses the
-/// scorer, or if the layout cannot be written.
+/// `None` if the scorer is a script or an ONNX graph. Fails if a part cannot be built, if the host
+/// refuses the scorer, or if the layout cannot be written.
 pub fn image(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -42,11 +43,19 @@ pub fn image(
                 .tempdir_in(&target)
         })
         .map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
-    let trial = Trial {
-        host: making.parts.map(|parts| parts.host.as_path()),
-        library: making.parts.map(|parts| parts.library.file.as_path()),
+    // The host of a script's image tries the script. Any other host is built after the scorer was
+    // tried, because that takes less time.
+    let early = match making.engine {
+        Some(_) => Some(host(making)?),
+        None => None,
     };
-    let app = app::stage(
+    let of_graphs = making.parts.map(|parts| parts.host.as_path());
+    let trial = Trial {
+        host: of_graphs.or(early.as_deref()),
+        library: making.parts.map(|parts| parts.library.file.as_path()),
+        engine: making.engine,
+    };
+    let mut app = app::stage(
         manifest,
         component,
         &staging.path().join("app"),
@@ -54,13 +63,7 @@ pub fn image(
         Times::Image(epoch),
         trial,
     )?;
-    let host = match making.parts {
-        Some(parts) => parts.host.clone(),
-        None => making.host.map_or_else(
-            || host_program::build(Kind::Image),
-            |host| Ok(host.to_path_buf()),
-        )?,
-    };
+    let host = early.map_or_else(|| host(making), Ok)?;
     // The libraries that a dynamic host needs from a base were checked before. Without a base they
     // are copied to the image.
     if making.parts.is_none() && (making.base.is_none() || libraries::needs(&host)?.is_none()) {
@@ -75,6 +78,7 @@ pub fn image(
     let files = app.model.iter().map(|file| file.path.as_path());
     let shrinks =
         sample::shrinks(files).map_err(|error| Failure::file(&app.dir, "be read", error))?;
+    let packages = std::mem::take(&mut app.packages);
     let inputs = Inputs {
         model_compression: if shrinks {
             Compression::Fast
@@ -84,7 +88,7 @@ pub fn image(
         ..inputs(app, host, epoch, making)
     };
     let origin = match making.attestation {
-        Some(repository) => Some(origin(manifest, &inputs, making, repository)?),
+        Some(repository) => Some(origin(manifest, &inputs, &packages, making, repository)?),
         None => None,
     };
     layout::write(
@@ -100,6 +104,15 @@ pub fn image(
     )
 }
 
+/// Returns the path of the host program for the image, which is built if none is given.
+fn host(making: &Making<'_>) -> Result<PathBuf, Failure> {
+    match (making.parts, making.host) {
+        (Some(parts), _) => Ok(parts.host.clone()),
+        (None, Some(host)) => Ok(host.to_path_buf()),
+        (None, None) => host_program::build(making.kind),
+    }
+}
+
 fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {
     let model = app.model.into_iter().map(|file| {
         (
@@ -112,7 +125,11 @@ fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {
         version: app.report.version,
         world: app.report.world,
         wit_version: app.report.wit_version,
-        component_digest: app.report.component_digest,
+        code: match (making.engine, app.report.component_digest) {
+            (Some(_), _) => Code::Script,
+            (None, Some(digest)) => Code::Component(digest),
+            (None, None) => Code::Graph,
+        },
         model_digest: app.report.model_digest,
         epoch,
         base: making.base.clone(),
@@ -120,6 +137,7 @@ fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {
         model_compression: Compression::Stored,
         host: Content::File(host),
         engine: making.parts.map(GraphParts::engine).unwrap_or_default(),
+        pack: making.engine.map(script_parts::layer),
         libraries: making
             .parts
             .map(|parts| {

@@ -26,21 +26,19 @@ pub struct GraphParts {
 }
 
 impl GraphParts {
-    /// Collects the host program at the path `host`, the ONNX Runtime library at the path `library`
+    /// Collects the host program at the path `host`, which is of the kind `kind`, the ONNX Runtime library at the path `library`
     /// and, if `on_nothing` is true because the image has no base, their shared libraries. If a
     /// path is `None`, the host is built or the library is fetched. Fails if a part cannot be
     /// found, built or fetched, or if the host is linked statically, because such a program cannot
     /// load ONNX Runtime.
     pub(super) fn new(
+        kind: Kind,
         host: Option<&Path>,
         library: Option<&Path>,
         on_nothing: bool,
     ) -> Result<Self, Failure> {
         let library = engine_library::locate(library)?;
-        let host = host.map_or_else(
-            || host_program::build(Kind::ImageWithGraphs),
-            |host| Ok(host.to_path_buf()),
-        )?;
+        let host = host.map_or_else(|| host_program::build(kind), |host| Ok(host.to_path_buf()))?;
         let Some(needs) = libraries::needs(&host)? else {
             return Err(Failure::toolchain(
                 format!(

@@ -7,8 +7,10 @@ use std::path::Path;
 use scorebox_host::precompiled::Cpu;
 
 use super::graph_parts::GraphParts;
+use crate::host_program::Kind;
 use crate::image::Compression;
 use crate::image::base::Base;
+use crate::python::engine::Engine;
 use crate::signing::Key;
 
 /// Options for building an image that are not in the manifest of the scorer.
@@ -18,8 +20,12 @@ pub struct Making<'a> {
     /// Path of the host program to put into the image. If `None`, a host program is built, or taken
     /// from the installed tool.
     pub host: Option<&'a Path>,
+    /// Kind of host program that is built.
+    pub kind: Kind,
+    /// Engine pack of a script. `None` for all other scorers.
+    pub engine: Option<&'a Engine>,
     /// Additional parts for a scorer that is an ONNX graph or calls graphs. `None` for all other
-    /// scorers.
+    /// scorers, and for most scripts.
     pub parts: Option<&'a GraphParts>,
     /// Path of the folder for the OCI image layout. `None` means `images/NAME` in the target
     /// folder.
@@ -49,6 +55,8 @@ impl<'a> Making<'a> {
         Self {
             cpu: Cpu::Baseline,
             host: None,
+            kind: Kind::Image,
+            engine: None,
             parts: None,
             output: Some(output),
             tag,

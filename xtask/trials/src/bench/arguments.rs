@@ -9,6 +9,7 @@ use super::graphs::GraphsBenchArgs;
 use super::hostile::{AttackerArgs, HostileBenchArgs};
 use super::idle::IdleBenchArgs;
 use super::languages::LanguagesBenchArgs;
+use super::python::PythonBenchArgs;
 use super::redis::RedisBenchArgs;
 use super::round::seconds;
 
@@ -22,7 +23,7 @@ use super::round::seconds;
                   scripts are left in target/bench.\n\nExamples:\n  cargo xtask bench\n  cargo \
                   xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
                   --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench \
-                  graphs\n  cargo xtask bench hostile\n  cargo xtask bench idle\n  cargo xtask bench languages"
+                  graphs\n  cargo xtask bench hostile\n  cargo xtask bench idle\n  cargo xtask bench languages\n  cargo xtask bench python"
 )]
 pub struct BenchArgs {
     /// Benchmark to run instead of the comparison with native code.
@@ -97,6 +98,13 @@ pub enum BenchCommand {
     /// measures sizes, build times, cold starts, the latency of calls over one connection, and
     /// memory. It ends without figures if one of 100 answers is not that of the model.
     Languages(LanguagesBenchArgs),
+    /// Compare a script in the sandbox with Azure ML's inference server, which runs it natively.
+    ///
+    /// Both serve the same script and the same pickle. Azure ML's server is
+    /// azureml-inference-server-http from PyPI, with one worker for each core, which it forks after
+    /// it has loaded the script. The ratios say how many times better Scorebox is. The run ends
+    /// without figures if the answers to 200 digits differ.
+    Python(PythonBenchArgs),
     /// Attack a host, or burn CPU time. `bench hostile` starts this command in a process of its
     /// own.
     #[command(hide = true)]

@@ -204,6 +204,7 @@ impl Place {
         let trial = Trial {
             host: Some(&self.host),
             library: Some(&self.library),
+            engine: None,
         };
         app::stage(manifest, None, &app, Cpu::Baseline, Times::AsWritten, trial)?;
         let library = self.library.display().to_string();

@@ -69,7 +69,10 @@ impl Program {
         )
     }
 
-    fn new(name: &str, file: &Path, arguments: Vec<String>, logs: &Path) -> Self {
+    /// Returns a program that is started with the given arguments, and with `--port` and a port
+    /// after them. `name` is the name of the program in messages. The log is written to a file in
+    /// the folder `logs`.
+    pub fn new(name: &str, file: &Path, arguments: Vec<String>, logs: &Path) -> Self {
         let (name, log) = (name.to_owned(), logs.join(format!("{name}.log")));
         Self {
             name,

@@ -235,6 +235,7 @@ impl Stage {
                 Trial {
                     host: Some(host),
                     library: Some(library),
+                    engine: None,
                 },
             )?;
             let library = library.display().to_string();

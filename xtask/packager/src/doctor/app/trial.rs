@@ -23,10 +23,12 @@ use crate::host_program::Kind;
 use crate::model::ModelFile;
 use crate::{component, engine_library, graph_trial, host_program};
 
-/// Code of a scorer: a component or an ONNX graph.
+/// Code of a scorer: a component, a script or an ONNX graph.
 pub(super) enum Code {
     /// The scorer is a component. The value is true if the component calls graphs.
     Component(bool),
+    /// The scorer is a script in Python.
+    Script,
     /// The scorer is an ONNX graph.
     Graph,
 }
@@ -36,7 +38,7 @@ impl Code {
     /// model of a scorer that is a graph.
     pub(super) fn noun(&self) -> Noun {
         match self {
-            Self::Component(_) => Noun::Component,
+            Self::Component(_) | Self::Script => Noun::Component,
             Self::Graph => Noun::Model,
         }
     }
@@ -50,7 +52,7 @@ impl Code {
                 let names = files.iter().map(|file| file.name.as_str());
                 Some(Waits::of_component(names))
             }
-            Self::Component(false) => None,
+            Self::Component(false) | Self::Script => None,
         }
     }
 }
@@ -94,6 +96,7 @@ pub(super) fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace
     }
     match component::locate(manifest) {
         Ok(Some(component)) => Some(Code::Component(component.calls_graphs)),
+        Ok(None) if manifest.scorer.script.is_some() => Some(Code::Script),
         Ok(None) => Some(Code::Graph),
         Err(failure) => {
             report.failed(Noun::Component, place.renamed(failure));
@@ -122,6 +125,9 @@ pub(super) fn tried(
     code: &Code,
     files: Option<&[ModelFile]>,
 ) -> Trialled {
+    if matches!(code, Code::Script) {
+        return Trialled::Not("a script is tried by `cargo xtask build`, with its engine pack");
+    }
     if let Some(waits) = code.waits(files.unwrap_or_default()) {
         let host = match &args.host {
             Some(host) => host.clone(),
@@ -146,6 +152,7 @@ pub(super) fn tried(
         let trial = Trial {
             host: Some(&host),
             library: Some(&library),
+            engine: None,
         };
         return match graph_trial::check(manifest, path, waits, trial) {
             Ok(checked) => Trialled::Started(Box::new(checked)),

@@ -15,7 +15,9 @@ use scorebox_workspace::digest::Digest;
 pub use self::artifact::{
     Artifact, Content, SIGNATURE_ANNOTATION, SIGNATURE_MEDIA_TYPE, signature_tag,
 };
-pub use self::origin::{Crate, FileOrigin, HostBuild, HostOrigin, Origin, Revision, Role};
+pub use self::origin::{
+    Crate, FileOrigin, HostBuild, HostOrigin, Origin, PythonPackage, Revision, Role,
+};
 pub use self::provenance::{BUILD_TYPE, PREDICATE_TYPE};
 pub use self::sbom::{SBOM_MEDIA_TYPE, library};
 
@@ -150,6 +152,7 @@ mod tests {
                 file("home/site/wwwroot/component.wasm", Role::Component),
                 file("home/site/wwwroot/model/w.safetensors", Role::Model),
             ],
+            python: Vec::new(),
             revision: Some(Revision {
                 commit: "c0ffee".into(),
                 is_changed: true,
@@ -159,6 +162,31 @@ mod tests {
 
     fn json_of(bytes: &[u8]) -> Value {
         serde_json::from_slice(bytes).unwrap()
+    }
+
+    #[test]
+    fn list_of_parts_names_the_packages_of_a_script() {
+        let package = |name: &str, sha256: Option<&str>| PythonPackage {
+            name: name.to_owned(),
+            version: "1.0+x".to_owned(),
+            license: sha256.map(|_| "MIT License".to_owned()),
+            sha256: sha256.map(str::to_owned),
+            is_in_pack: sha256.is_none(),
+        };
+        let origin = Origin {
+            python: vec![package("numpy", None), package("redis", Some("ab"))],
+            ..origin()
+        };
+        let document = json_of(&sbom::document(&origin, &Digest::of(b"image")));
+        let find = |purl: &str| {
+            let parts = document["components"].as_array().unwrap().iter();
+            parts.clone().find(|part| part["purl"] == purl).unwrap()
+        };
+        let numpy = find("pkg:pypi/numpy@1.0%2Bx");
+        assert_eq!(numpy["properties"][0]["value"], "engine pack");
+        let redis = find("pkg:pypi/redis@1.0%2Bx");
+        assert_eq!(redis["hashes"][0]["content"], "ab");
+        assert_eq!(redis["licenses"][0]["license"]["name"], "MIT License");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Origin {
     pub host: HostOrigin,
     /// Files of the app folder, and the libraries that are packaged with the host program.
     pub files: Vec<FileOrigin>,
+    /// Packages of Python in the image: those of a script, and those in its engine pack.
+    pub python: Vec<PythonPackage>,
     /// Git commit of the project. `None` if the project is not in a Git repository with a commit,
     /// or if git cannot be run.
     pub revision: Option<Revision>,
@@ -99,6 +101,22 @@ pub struct FileOrigin {
     pub role: Role,
 }
 
+/// A package of Python in an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonPackage {
+    /// Name of the package on PyPI.
+    pub name: String,
+    /// Version of the package.
+    pub version: String,
+    /// Licence as the package states it, which need not be an SPDX expression. `None` if it is
+    /// unknown.
+    pub license: Option<String>,
+    /// SHA-256 digest of the wheel, in hex. `None` if the package came in a wheel with others.
+    pub sha256: Option<String>,
+    /// True if the package is part of the engine pack, and not one of the script's own.
+    pub is_in_pack: bool,
+}
+
 /// Role of a file that `package` puts into an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -112,6 +130,12 @@ pub enum Role {
     Library,
     /// A file of the model.
     Model,
+    /// A file of the engine pack, which runs scripts.
+    Pack,
+    /// A file of a script.
+    Script,
+    /// A file of a script's packages.
+    Package,
     /// A configuration file, e.g. `scorebox.toml` or `host.json`.
     Settings,
 }

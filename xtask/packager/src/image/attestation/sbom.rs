@@ -8,7 +8,7 @@ use scorebox_host::graph::ENGINE;
 use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};
 
-use super::origin::{Crate, FileOrigin, HostOrigin, Origin, Role};
+use super::origin::{Crate, FileOrigin, HostOrigin, Origin, PythonPackage, Role};
 use crate::image::plan::{CREATED_BY, rfc3339};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
@@ -44,6 +44,7 @@ pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
         .files
         .iter()
         .map(|file| self::file(origin, file))
+        .chain(origin.python.iter().map(package))
         .chain(origin.base.as_ref().map(base))
     {
         in_image.extend(reference(&part));
@@ -114,11 +115,36 @@ pub fn library(one: &Crate) -> Value {
     part
 }
 
+/// Returns the entry of a package of Python in an SBOM.
+fn package(one: &PythonPackage) -> Value {
+    let PythonPackage { name, version, .. } = one;
+    let purl = format!("pkg:pypi/{name}@{}", version.replace('+', "%2B"));
+    let place = match one.is_in_pack {
+        true => "engine pack",
+        false => "packages of the script",
+    };
+    let mut part = json!({ "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl,
+        "properties": [property("part-of", place)] });
+    if let Some(license) = &one.license {
+        // Most packages name their licence in their own words.
+        insert(
+            &mut part,
+            "licenses",
+            json!([{ "license": { "name": license } }]),
+        );
+    }
+    if let Some(sha256) = &one.sha256 {
+        insert(&mut part, "hashes", hashes(sha256));
+    }
+    part
+}
+
 fn file(origin: &Origin, file: &FileOrigin) -> Value {
     let mit = Some("MIT".to_owned());
     let (kind, license) = match file.role {
         Role::Component => ("application", &origin.license),
-        Role::Code | Role::Settings => ("file", &None),
+        Role::Code | Role::Settings | Role::Package | Role::Pack => ("file", &None),
+        Role::Script => ("file", &origin.license),
         Role::Engine => ("library", &mit),
         Role::Library => ("library", &None),
         Role::Model => ("machine-learning-model", &origin.model_license),

@@ -12,7 +12,7 @@ fn inputs(model: bool) -> Inputs {
         version: "1.0".into(),
         world: "scoring".into(),
         wit_version: "0.1.0".into(),
-        component_digest: Some(Digest::of(b"wasm").to_string()),
+        code: Code::Component(Digest::of(b"wasm").to_string()),
         model_digest: model.then(|| Digest::of(b"weights").to_string()),
         epoch: 0,
         base: None,
@@ -20,6 +20,7 @@ fn inputs(model: bool) -> Inputs {
         model_compression: Compression::Stored,
         host: content("host"),
         engine: BTreeMap::new(),
+        pack: None,
         libraries: BTreeMap::new(),
         app: BTreeMap::from([
             ("component.wasm".into(), content("wasm")),
@@ -88,11 +89,61 @@ fn without_a_model_there_is_no_model_layer() {
 }
 
 #[test]
+fn a_script_brings_a_pack_that_nobody_may_change() {
+    let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
+    let inputs = Inputs {
+        code: Code::Script,
+        pack: Some(PackLayer {
+            files: BTreeMap::from([
+                ("pack.json".to_owned(), content("{}")),
+                ("LICENSES/numpy".to_owned(), content("x")),
+            ]),
+            empty_folders: vec!["nothing".to_owned()],
+            digest: "sha256:ab".into(),
+            name: "CPython 3.15.0".into(),
+            kept: Some("kept".into()),
+        }),
+        ..inputs(true)
+    };
+    let plan = plan(&inputs);
+    let layer = plan
+        .layers
+        .iter()
+        .find(|layer| layer.name == "python")
+        .unwrap();
+    assert_eq!(layer.comment, "engine pack sha256:ab");
+    assert_eq!(
+        layer.kept.as_deref().unwrap().to_str(),
+        Some(concat!("kept/ab-", env!("CARGO_PKG_VERSION"), "-gzip"))
+    );
+    let modes: Vec<_> = layer
+        .entries
+        .iter()
+        .map(|(path, entry)| match entry {
+            Entry::Folder { mode } | Entry::File { mode, .. } => (path.as_str(), *mode),
+        })
+        .collect();
+    assert_eq!(
+        modes,
+        [
+            ("pack", 0o555),
+            ("pack/LICENSES", 0o555),
+            ("pack/LICENSES/numpy", 0o444),
+            ("pack/nothing", 0o555),
+            ("pack/pack.json", 0o444)
+        ]
+    );
+    let labels = &plan.config.labels;
+    assert_eq!(labels["dev.scorebox.pack.digest"], "sha256:ab");
+    assert!(!labels.contains_key("dev.scorebox.component.digest"));
+}
+
+#[test]
 fn a_graph_brings_its_engine_and_what_that_needs() {
     let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
     let file = |path: &str| BTreeMap::from([(path.to_owned(), content("x"))]);
     let inputs = Inputs {
-        component_digest: None,
+        code: Code::Graph,
         engine: file("libengine.so"),
         libraries: file("/lib64/ld.so"),
         ..inputs(true)

@@ -1,7 +1,7 @@
 //! Tests of `contents`.
 
 use super::*;
-use crate::image::{Compression, Content, Inputs, plan};
+use crate::image::{Code, Compression, Content, Inputs, plan};
 
 fn inputs(compression: Compression) -> Inputs {
     let content = |text: &str| Content::Bytes(text.as_bytes().to_vec());
@@ -11,7 +11,7 @@ fn inputs(compression: Compression) -> Inputs {
         version: String::new(),
         world: "tensor-scoring".into(),
         wit_version: "0.1.0".into(),
-        component_digest: None,
+        code: Code::Graph,
         model_digest: Some(Digest::of(b"m").to_string()),
         epoch: 0,
         base: None,
@@ -19,6 +19,7 @@ fn inputs(compression: Compression) -> Inputs {
         model_compression: Compression::Stored,
         host: content("host"),
         engine: file("libonnxruntime.so"),
+        pack: None,
         libraries: file("/lib/x86_64-linux-gnu/libc.so.6"),
         app: BTreeMap::from([
             ("scorebox.toml".into(), content("[scorer]")),

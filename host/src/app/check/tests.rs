@@ -1,6 +1,7 @@
 //! Tests of the error for a scorer that does not pass its sample.
 
 use super::*;
+use crate::app::open_model;
 use crate::error::exit_code;
 
 #[test]

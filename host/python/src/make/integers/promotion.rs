@@ -1,0 +1,139 @@
+//! Functions of indices: numpy computes with 64 bits, and refuses where it cannot.
+//!
+//! Owns the code of these two functions. Must not know other functions of numpy.
+
+use super::bytes::DOT_TEXT;
+use super::code::{
+    BLOCK, ELSE, END, I32_ADD, I32_AND, I32_EQ, I32_EQZ, I32_LT_S, I32_OR, I32_SHL, I32_SHR_U,
+    I32_STORE, I32_SUB, IDENTITY_HASH_GET_ITEM, IF, LOOP, PROMOTE_AND_GET_INFO, RETURN, branch_if,
+    call, get, i32, join, load, raise, set, tee, variable,
+};
+use super::{Change, Patch};
+
+/// Place of `cast_sfloat_to_sfloat_unaligned`, which only numpy's own tests use.
+const PROMOTION: usize = 0x6a_459c;
+/// Place of `LONG_dot`.
+const LONG_DOT: usize = 0x4d_86ea;
+/// Address of numpy's descriptor of the C type `long`, and of `long long`.
+const LONG: u32 = 26_425_628;
+const LONG_LONG: u32 = 26_425_636;
+
+/// Offset of the number of inputs in a `PyUFuncObject`, and of the number of all operands.
+const NIN: u8 = 8;
+const NARGS: u8 = 16;
+/// Offset of the table of known types in a `PyUFuncObject`.
+const DISPATCH_CACHE: u8 = 124;
+/// Offset of the type in an object of Python.
+const TYPE: u8 = 4;
+
+/// Returns the changes to functions of indices.
+pub(super) fn patches() -> [Patch; 2] {
+    let function = |offset, code| Patch {
+        offset,
+        change: Change::Function(code),
+    };
+    // No locals but one.
+    let dot = join(&[b"\x01\x01\x7f", &raise(DOT_TEXT, 7), RETURN]);
+    [function(PROMOTION, promotion()), function(LONG_DOT, dot)]
+}
+
+/// Replaces the type `long` by `long long` in the types of a ufunc's inputs, if the caller asks for
+/// no type and numpy knows the function of the wider types. Then calls the function that numpy
+/// would have called. Types that numpy does not know yet stay, because numpy would look at the
+/// arrays to find a function, and would remember it for the wider types.
+fn promotion() -> Vec<u8> {
+    // Parameters, then locals. The local `replaced` has a bit for each replaced type.
+    let [ufunc, operands, signature, types, flag] = [0, 1, 2, 3, 4];
+    let [index, narrow, wide, replaced, place, known] = [5, 6, 7, 8, 9, 10];
+    let next = |count: u8| {
+        join(&[
+            &get(index),
+            &i32(1),
+            I32_ADD,
+            &tee(index),
+            &get(ufunc),
+            &load(count),
+            I32_LT_S,
+            &branch_if(0),
+            &[END],
+        ])
+    };
+    let item = |list: u8| join(&[&get(list), &get(index), &i32(2), I32_SHL, I32_ADD]);
+    // Adds 1 to the count of references of an object, or takes 1 from it.
+    let count = |object: u8, change: &[u8]| {
+        let object = get(object);
+        join(&[&object, &object, &load(0), &i32(1), change, I32_STORE])
+    };
+    join(&[
+        b"\x01\x06\x7f",
+        BLOCK,
+        &i32(0),
+        &set(index),
+        LOOP,
+        &item(signature),
+        &load(0),
+        &branch_if(1),
+        &next(NARGS),
+        &variable(LONG),
+        &load(TYPE),
+        &set(narrow),
+        &variable(LONG_LONG),
+        &load(TYPE),
+        &set(wide),
+        &i32(0),
+        &set(index),
+        LOOP,
+        &item(types),
+        &tee(place),
+        &load(0),
+        &get(narrow),
+        I32_EQ,
+        IF,
+        &get(place),
+        &get(wide),
+        I32_STORE,
+        &get(replaced),
+        &i32(1),
+        &get(index),
+        I32_SHL,
+        I32_OR,
+        &set(replaced),
+        &[END],
+        &next(NIN),
+        &get(replaced),
+        I32_EQZ,
+        &branch_if(0),
+        &get(ufunc),
+        &load(DISPATCH_CACHE),
+        &get(types),
+        &call(IDENTITY_HASH_GET_ITEM),
+        &set(known),
+        &i32(0),
+        &set(index),
+        LOOP,
+        &get(replaced),
+        &get(index),
+        I32_SHR_U,
+        &i32(1),
+        I32_AND,
+        IF,
+        &get(known),
+        IF,
+        &count(wide, I32_ADD),
+        &count(narrow, I32_SUB),
+        ELSE,
+        &item(types),
+        &get(narrow),
+        I32_STORE,
+        &[END, END],
+        &next(NIN),
+        &[END],
+        &get(ufunc),
+        &get(operands),
+        &get(signature),
+        &get(types),
+        &get(flag),
+        &call(PROMOTE_AND_GET_INFO),
+        RETURN,
+    ])
+}

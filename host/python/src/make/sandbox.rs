@@ -1,0 +1,98 @@
+//! The sandbox in which the libraries of a pack are imported.
+//!
+//! Owns the run of `preload.py` and the snapshot after it. Must not know how modules are compiled.
+
+use std::path::Path;
+
+use wasmtime::{Engine, Instance, Linker, Module, Store};
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wizer::{ModuleContext, WasmtimeWizer, Wizer};
+
+use super::error::MakeError;
+use super::still;
+use crate::facts::DOOR;
+use crate::preopens::{self, LIBRARY};
+
+/// Python program that imports the libraries.
+pub(super) const PRELOAD: &str = include_str!("preload.py");
+
+/// Maximum size of what the program may write to standard error, in bytes.
+const OUTPUT_BYTES: usize = 1 << 20;
+
+/// Answer of the door to a guest that has no host.
+const NO_HOST: i32 = -1;
+
+/// Runs the preload in an instance of `module`, which must be the instrumented form of the module
+/// in `context`. Returns the module as it is after the preload. `library` is the folder of the
+/// archive that Python imports from, and `empty` is an empty folder.
+pub(super) async fn preloaded(
+    engine: &Engine,
+    module: &Module,
+    wizer: &Wizer,
+    context: &ModuleContext<'_>,
+    library: &Path,
+    empty: &Path,
+) -> Result<Vec<u8>, MakeError> {
+    let errors = MemoryOutputPipe::new(OUTPUT_BYTES);
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&["python"]).stderr(errors.clone());
+    still::fix(&mut wasi);
+    for path in preopens::ALL {
+        let folder = if path == LIBRARY { library } else { empty };
+        wasi.preopened_dir(folder, path, FsPerms::ReadOnly)
+            .map_err(MakeError::engine("given its folders"))?;
+    }
+    let mut store = Store::new(engine, wasi.build_p1());
+    // Nothing interrupts the preload: it is code of this repository.
+    store.set_epoch_deadline(1 << 40);
+    let run = async {
+        let instance = linker(engine)?
+            .instantiate_async(&mut store, module)
+            .await?;
+        let code = turn(&mut store, &instance, PRELOAD).await?;
+        Ok::<_, wasmtime::Error>((instance, code))
+    };
+    let failed = |reason: String| {
+        let written = String::from_utf8_lossy(&errors.contents()).into_owned();
+        MakeError::Preload {
+            output: [written, reason].concat(),
+        }
+    };
+    let instance = match run.await {
+        Ok((instance, 0)) => instance,
+        Ok((_, code)) => return Err(failed(format!("(the interpreter returned {code})"))),
+        Err(error) => return Err(failed(format!("{error:#}"))),
+    };
+    let mut state = WasmtimeWizer {
+        store: &mut store,
+        instance,
+    };
+    let snapshot = wizer.snapshot(context, &mut state).await;
+    snapshot.map_err(MakeError::engine("stored with its libraries"))
+}
+
+/// Runs Python code in an instance. Returns 0 if the code raised no exception.
+async fn turn(
+    store: &mut Store<WasiP1Ctx>,
+    instance: &Instance,
+    code: &str,
+) -> wasmtime::Result<i32> {
+    let length = i32::try_from(code.len())?;
+    let alloc = instance.get_typed_func::<i32, i32>(&mut *store, "host_alloc")?;
+    let turn = instance.get_typed_func::<(i32, i32), i32>(&mut *store, "turn")?;
+    let memory = instance.get_memory(&mut *store, "memory");
+    let memory = memory.ok_or_else(|| wasmtime::Error::msg("the module has no memory"))?;
+    let at = alloc.call_async(&mut *store, length).await?;
+    memory.write(&mut *store, at.cast_unsigned() as usize, code.as_bytes())?;
+    turn.call_async(store, (at, length)).await
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<WasiP1Ctx>> {
+    let mut linker = Linker::new(engine);
+    p1::add_to_linker_async(&mut linker, |wasi| wasi)?;
+    let (module, name) = DOOR;
+    linker.func_wrap(module, name, |_: i32, _: i32, _: i32, _: i32| NO_HOST)?;
+    Ok(linker)
+}

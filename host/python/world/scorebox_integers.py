@@ -1,0 +1,190 @@
+"""Gives scripts 64-bit integers in a numpy that was compiled for 32-bit pointers.
+
+Owns what of numpy can be changed while it runs. Must not know scripts or the door. When the pack is made, the machine
+code of numpy is changed first, see `host/python/src/make/integers.rs`. Since then Python integers, `dtype=int`, `arange`
+and sums have 64 bits, and arithmetic with indices gives 64-bit integers. This module does the rest. It must be imported
+after numpy and before any other library:
+
+- Names such as `np.int_` and `'int'` mean 64 bits, as on every 64-bit machine.
+- `np.int32` means the C type `int`, which has 32 bits everywhere and wraps as it does natively. The C type `long`, which
+  has 32 bits here and 64 bits natively, is left for indices: `argsort`, `nonzero` and Cython's `intp_t` make it.
+"""
+
+import types
+
+import numpy as np
+from numpy._core import _internal, arrayprint, einsumfunc, numerictypes
+
+import scorebox_hooks
+
+_index, _wide = np.dtype("p"), np.dtype("q")
+
+# Places in `PyUFuncObject`, `PyTypeObject` and `PyNumberMethods`, in 4-byte words of CPython 3.15 on wasm32.
+_UFUNC_DISPATCH_CACHE, _TYPE_NAME, _TYPE_AS_NUMBER = 31, 3, 12
+_OPERATORS = (*range(0, 9), *range(10, 16), *range(19, 34))
+
+
+class _Memory:
+    """Words of the sandbox's memory, as numpy's array interface describes them."""
+
+    def __init__(self, address, words):
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (address, False),
+            "shape": (words,),
+            "typestr": "<u4",
+        }
+
+
+def _words(address, count):
+    return np.asarray(_Memory(address, count))
+
+
+def install():
+    """Widens numpy's integers. Does nothing where they have 64 bits, and nothing if it was called before."""
+    if _index.itemsize == 8 or np.dtype(np.int_) == _wide:
+        return
+    if np.array([1]).dtype != _wide:
+        raise RuntimeError(
+            "numpy has 32-bit integers: make the pack with the changes of src/make/integers.rs"
+        )
+    for ufunc in _functions_of_indices():
+        _prime(ufunc)
+    _promote_scalars()
+    _rename()
+    _serve_compiled_code()
+
+
+def _functions_of_indices():
+    """Returns numpy's functions that give an index for indices."""
+    found = {id(value): value for value in vars(np._core.umath).values() if isinstance(value, np.ufunc)}
+    for ufunc in found.values():
+        forms = (form.split("->") for form in ufunc.types)
+        if any(set(inputs) == {"l"} and "l" in outputs for inputs, outputs in forms):
+            yield ufunc
+
+
+def _prime(ufunc):
+    """Fills a function's table of known types. For indices, numpy takes only what is in the table."""
+    shape = (1, 1) if ufunc.signature else ()
+    wide = np.ones(shape, _wide)
+    others = [np.ones(shape, letter) for letter in "?bBhHiIqQefdgFDG"]
+    for other in [wide, *others, *([] if shape else [1, 1.0])]:
+        for place in range(ufunc.nin):
+            _tried(ufunc, [other if place == one else wide for one in range(ufunc.nin)])
+            _tried(ufunc, [wide if place == one else other for one in range(ufunc.nin)])
+    if not shape:
+        _tried(ufunc, [1] * ufunc.nin)
+        _widen_python_integers(ufunc, _known_types(ufunc))
+
+
+def _tried(ufunc, operands):
+    try:
+        ufunc(*operands)
+    except TypeError:
+        # The function does not take numbers of these types.
+        pass
+
+
+def _known_types(ufunc):
+    """Returns the rows of a function's table of known types: what is known, then the types."""
+    key_count, buckets = _words(int(_words(id(ufunc), 32)[_UFUNC_DISPATCH_CACHE]), 2).tolist()
+    size = int(_words(buckets + 4, 1)[0])
+    if key_count != ufunc.nargs or size & (size - 1) or size > 4096:
+        raise RuntimeError(f"the table of types of numpy.{ufunc.__name__} has an unknown form")
+    return _words(buckets + 12, size * (key_count + 1)).reshape(size, key_count + 1)
+
+
+def _widen_python_integers(ufunc, rows):
+    """Makes a function of Python integers alone compute with 64 bits."""
+    if ufunc.nin != 2:
+        return
+    kinds = type(_wide).__base__.__subclasses__()
+    integer = next(id(kind) for kind in kinds if kind.__name__ == "_PyLongDType")
+    wide, outputs = id(type(_wide)), [0] * ufunc.nout
+    known = rows[:, 0]
+    found = known[(rows[:, 1:] == [wide, wide, *outputs]).all(axis=1)]
+    for key in ([wide, integer], [integer, wide], [integer, integer]):
+        known[(rows[:, 1:] == [*key, *outputs]).all(axis=1)] = found[0]
+
+
+def _promote_scalars():
+    """Makes the operators of one index compute as those of an array of indices."""
+    index, generic = (
+        _words(int(_words(id(type_), 13)[_TYPE_AS_NUMBER]), 36)
+        for type_ in (_index.type, np.generic)
+    )
+    for slot in _OPERATORS:
+        if index[slot] and generic[slot]:
+            index[slot] = generic[slot]
+
+
+def _rename():
+    """Gives the names of integers their meaning on a 64-bit machine."""
+    meanings = {"int_": np.int64, "uint": np.uint64, "long": np.int64, "ulong": np.uint64}
+    meanings |= {"int32": np.intc, "uint32": np.uintc}
+    for name, meaning in meanings.items():
+        setattr(np, name, meaning)
+        setattr(numerictypes, name, meaning)
+        numerictypes.sctypeDict[name] = meaning
+    numerictypes.sctypeDict |= {"int": np.int64, "i4": np.intc, "u4": np.uintc}
+    # Texts of a scalar say `np.int32`, as natively, and not `np.intc`.
+    for narrow, meaning in ((_index.type, np.intc), (np.dtype("P").type, np.uintc)):
+        _words(id(meaning), 4)[_TYPE_NAME] = _words(id(narrow), 4)[_TYPE_NAME]
+    # Texts of arrays of indices name no type, as natively.
+    arrayprint._typelessdata[:] = [np.int64, _index.type, np.float64, np.complex128, np.bool]
+    # The format of a buffer has C's types, not the names of scripts.
+    _internal._pep3118_native_map |= {"l": "p", "L": "P"}
+
+
+def _serve_compiled_code():
+    """Lets compiled code that asks numpy for a C type have that C type."""
+    # Its arrays of `np.long` are filled as arrays of C's `long`.
+    np.random.mtrand.np = _numpy_with(long=_index.type, ulong=np.dtype("P").type)
+    for name, change in (
+        ("scipy.optimize._lbfgsb_py", _keep_int32),
+        ("sklearn.utils._random", _keep_default_integer),
+        ("pandas._libs.lib", _take_wide_indices),
+    ):
+        scorebox_hooks.after_import(name, change)
+    products = einsumfunc.c_einsum
+
+    def c_einsum(*operands, **settings):
+        return products(*map(_widened, operands), **settings)
+
+    einsumfunc.c_einsum = c_einsum
+
+
+def _numpy_with(**names):
+    """Returns a copy of the module numpy with other meanings of some names."""
+    module = types.ModuleType("numpy")
+    vars(module).update(vars(np) | names)
+    return module
+
+
+def _keep_int32(module):
+    """The C code of L-BFGS-B compares numbers of types, and takes C's `long` alone for 32 bits."""
+    module.np = _numpy_with(int32=_index.type)
+
+
+def _keep_default_integer(module):
+    """Cython code has the default integer of numpy's type for indices, which is C's `long`."""
+
+    def empty(shape, dtype=float):
+        return np.empty(shape, _index if dtype is int else dtype)
+
+    module.np = _numpy_with(empty=empty, int_=np.intp)
+
+
+def _take_wide_indices(module):
+    """pandas computes this function's argument, so it may have 64 bits."""
+    slices = module.maybe_indices_to_slice
+
+    def maybe_indices_to_slice(indices, max_len):
+        return slices(indices.astype(np.intp, copy=False), max_len)
+
+    module.maybe_indices_to_slice = maybe_indices_to_slice
+
+
+def _widened(operand):
+    return operand.astype(_wide) if getattr(operand, "dtype", None) is _index else operand

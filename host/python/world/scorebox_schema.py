@@ -1,0 +1,54 @@
+"""The schemas that `inference_schema`'s decorators state about a script.
+
+Owns what is read from that package, and the mark on values that its types refuse. Must not know
+how a script is called.
+"""
+
+import functools
+import sys
+
+import scorebox_hooks
+
+_MARK = "_scorebox_refused"
+
+
+def is_decorated(run):
+    """Returns true if `run` has schemas."""
+    schemas = sys.modules.get("inference_schema.schema_util")
+    return bool(schemas and schemas.is_schema_decorated(run))
+
+
+def stated_by(run):
+    """Returns the schemas of `run`: a dict with `input`, `output` and `versions`.
+
+    The schemas are those of Swagger. `versions` has the versions of Swagger that can hold them.
+    """
+    schemas = sys.modules["inference_schema.schema_util"]
+    stated = {"input": schemas.get_input_schema(run), "output": schemas.get_output_schema(run)}
+    # Early versions of the package know version 2 alone, and do not say so.
+    versions = getattr(schemas, "get_supported_versions", lambda _: ["2.0"])
+    return {**stated, "versions": versions(run)}
+
+
+def refused_by_type(error):
+    """Returns true if a type of `inference_schema` raised this exception for a value of a request."""
+    return getattr(error, _MARK, False)
+
+
+def _mark_refusals(decorators):
+    convert = decorators._deserialize_input_argument
+
+    @functools.wraps(convert)
+    def marking(*arguments, **named):
+        try:
+            return convert(*arguments, **named)
+        except Exception as error:
+            setattr(error, _MARK, True)
+            raise
+
+    decorators._deserialize_input_argument = marking
+
+
+def install():
+    """Marks refusals when `inference_schema` is imported."""
+    scorebox_hooks.after_import("inference_schema.schema_decorators", _mark_refusals)
