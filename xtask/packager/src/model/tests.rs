@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::pickles::{by_bytes, by_name};
 use super::*;
 
 #[test]
