@@ -37,9 +37,9 @@ def do_loop_that_catches(_):
 
 
 def do_multiply(_):
-    a = np.ones((1500, 1500))
+    a = np.ones((1000, 1000))
     while True:
-        a = a @ a / 1500
+        a = a @ a / 1000
 
 
 def do_pattern(_):
