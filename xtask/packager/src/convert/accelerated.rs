@@ -60,7 +60,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         shown(&graph),
         quoted(&name(&report), NAME_BYTES)
     );
-    eprintln!("next: write `accelerate = true` under [scorer] of the script's scorebox.toml");
+    eprintln!("to use it  write `accelerate = true` under [scorer] of the script's scorebox.toml");
     match args.output_format {
         Format::Text => println!("{}", graph.display()),
         Format::Json => println!("{text}"),
