@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use crate::json::Array;
 use crate::outside::Level;
 
 /// Maximum size of a log line, in bytes. A longer line is cut.
@@ -17,6 +18,9 @@ const CONTRACT_BYTES: usize = 4 << 20;
 const REDIS_BYTES: usize = 64 << 20;
 /// Maximum size of the inputs of a graph, in bytes.
 const GRAPH_BYTES: usize = 256 << 20;
+/// Maximum size of a text in JSON that the host reads for a script, in bytes. The reply may have two
+/// and a half times as many.
+const JSON_BYTES: usize = 16 << 20;
 /// Maximum size of an answer with its head, in bytes.
 const ANSWER_BYTES: usize = 512 << 20;
 /// Maximum size of the head of an answer, in bytes. It takes several times as much in the memory of
@@ -40,6 +44,8 @@ pub(crate) enum Frame {
     Metric(Vec<u8>),
     /// Run of a graph.
     Graph(Vec<u8>),
+    /// Asks for the value of a text in JSON, some of whose values are arrays.
+    Json(Vec<Array>, Vec<u8>),
     /// Asks for facts of the model.
     ModelInfo,
     /// Contract of the script in JSON.
@@ -116,6 +122,16 @@ impl Frame {
             }
             b'M' => Self::Metric(bounded("a metric", body, METRIC_BYTES)?.to_vec()),
             b'G' => Self::Graph(bounded("the input of a graph", body, GRAPH_BYTES)?.to_vec()),
+            b'J' => {
+                let body = bounded("a text in JSON", body, JSON_BYTES)?;
+                let (head, text) = split(body).ok_or(FrameError::Malformed)?;
+                let head = bounded("the list of arrays", head, HEAD_BYTES)?;
+                let arrays = match head {
+                    [] => Vec::new(),
+                    head => serde_json::from_slice(head).map_err(|_| FrameError::Malformed)?,
+                };
+                Self::Json(arrays, text.to_vec())
+            }
             b'I' => Self::ModelInfo,
             b'S' => {
                 let body = bounded("the contract", body, CONTRACT_BYTES)?;
@@ -227,6 +243,10 @@ mod tests {
             ),
             (b"M{}".to_vec(), Frame::Metric(b"{}".to_vec())),
             (b"G".to_vec(), Frame::Graph(Vec::new())),
+            (
+                b"J\0\0\0\0[1]".to_vec(),
+                Frame::Json(Vec::new(), b"[1]".to_vec()),
+            ),
             (b"I".to_vec(), Frame::ModelInfo),
             (b"S{}".to_vec(), Frame::Contract("{}".to_owned())),
         ];
@@ -240,7 +260,7 @@ mod tests {
         let no_object = ending(0, "[]", b"");
         let bad_status = ending(0, r#"{"status":70000}"#, b"");
         let cut: &[u8] = b"A\0\xff\xff\xff\xff{}";
-        let cases: [&[u8]; 12] = [
+        let cases: [&[u8]; 14] = [
             b"",
             b"Z",
             b"A",
@@ -251,6 +271,8 @@ mod tests {
             &bad_status,
             b"R",
             b"R4",
+            b"J[]",
+            b"J\x02\0\0\0{}[]",
             b"L",
             b"Lz",
         ];

@@ -18,6 +18,7 @@ pub mod engine;
 #[cfg(feature = "compiler")]
 mod facts;
 mod instance;
+mod json;
 mod mailbox;
 #[cfg(feature = "compiler")]
 pub mod make;

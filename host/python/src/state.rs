@@ -4,11 +4,13 @@
 //! Owns the format of the file, and how an instance gets its content. Must not know how an image is
 //! made. An image is data for the sandbox: a damaged or forged one can break only its own instance.
 //!
-//! An image is copied into each instance, whatever its size. Sharing its pages would need memory
-//! that Wasmtime did not map, and so `unsafe` code.
+//! A small image is copied into each instance. The long runs of a large one are mapped, so that all
+//! instances share its pages until they write to them.
 //!
 //! The file has 8 bytes of magic, the size of its head as u32 (little-endian), the head in JSON,
 //! zeros up to a page, and the pages of all runs one after another.
+
+mod sharing;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -29,6 +31,12 @@ const WASM_PAGE_BYTES: u64 = 64 << 10;
 const MAGIC: &[u8; 8] = b"SBXSTATE";
 /// Maximum size of the head, in bytes. Each run takes some 20 bytes of it.
 const HEAD_BYTES: u32 = 32 << 20;
+/// Size of all pages from which an image is mapped, in bytes. Copying fewer takes few milliseconds,
+/// and its instances start with one mapping each.
+const SHARED_BYTES: u64 = 32 << 20;
+/// Size of a run from which it is mapped, in bytes. Each mapping is one of the 65,530 that a process
+/// may have, and shorter runs are most of the runs and few of the bytes.
+const SHARED_RUN_BYTES: u64 = 1 << 20;
 /// Format of the head that this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -167,7 +175,7 @@ impl StateImage {
         }
     }
 
-    /// Copies the pages of the image into a new interpreter.
+    /// Copies the pages of the image into a new interpreter, or maps them.
     ///
     /// # Errors
     /// Fails if the file cannot be read, or if the interpreter may not have so much memory.
@@ -184,14 +192,17 @@ impl StateImage {
                 .grow_async(&mut *store, more / WASM_PAGE_BYTES)
                 .await?;
         }
-        let data = memory.data_mut(&mut *store);
+        let is_large = self.record.page_bytes() >= Some(SHARED_BYTES);
         let mut place = self.first_page;
         for &(start, bytes) in &self.record.runs {
             let range = usize::try_from(start)?..usize::try_from(start + bytes)?;
-            let to = data
-                .get_mut(range)
-                .ok_or_else(|| wasmtime::Error::msg("the state image is larger than the memory"))?;
-            self.file.read_exact_at(to, place)?;
+            if is_large && bytes >= SHARED_RUN_BYTES {
+                sharing::map(&mut *store, memory, range, &self.file, place)?;
+            } else {
+                let data = memory.data_mut(&mut *store);
+                let to = data.get_mut(range).ok_or_else(sharing::too_large)?;
+                self.file.read_exact_at(to, place)?;
+            }
             place += bytes;
         }
         Ok(())

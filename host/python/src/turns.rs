@@ -7,6 +7,25 @@ use std::collections::BTreeMap;
 /// Runs calls until the mailbox of the instance is closed.
 pub(crate) const LOOP: &str = "import scorebox_world\nscorebox_world.loop()\n";
 
+/// Fills the memory that was freed with zeros, which compress well. It ends when no memory is left,
+/// so the memory must not be able to grow.
+///
+/// The memory of the pack is filled, too. Otherwise a state image would hold the zeros as far as the
+/// pack has something else there.
+#[cfg(feature = "compiler")]
+pub(crate) const CLEAR: &str = "
+def _clear():
+    blocks = []
+    for size in (1 << 22, 1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 11):
+        try:
+            while True:
+                blocks.append(bytes(size))
+        except MemoryError:
+            pass
+_clear()
+del _clear
+";
+
 /// Returns code that imports a script and runs its `init`. An exception goes to the host as the end
 /// of a call does.
 pub(crate) fn start(

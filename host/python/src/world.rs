@@ -27,6 +27,7 @@ pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_hints.py",
     "scorebox_hooks.py",
     "scorebox_integers.py",
+    "scorebox_json.py",
     "scorebox_logs.py",
     "scorebox_redis.py",
     "scorebox_request.py",

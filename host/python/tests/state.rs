@@ -137,6 +137,88 @@ async fn instances_start_from_a_state_image() {
     assert_ne!(first["random"], second["random"]);
 }
 
+/// Script with a model of 80 MB, of which a call changes one number.
+const LARGE: &str = r#"
+import json
+import numpy as np
+
+def init():
+    global model
+    model = np.arange(10_000_000.0)
+
+def run(data):
+    before = float(model.sum())
+    model[5_000_000] += 1.0
+    return {"before": before, "after": float(model.sum())}
+"#;
+
+#[tokio::test]
+async fn instances_share_the_pages_of_a_large_image() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = script(&pack, folder.path(), LARGE);
+    let host = Arc::new(Host::default());
+    let image = make::take(&script, "inputs".to_owned(), None, host.clone(), deadline());
+    let image = image.await.unwrap();
+    assert!(image.len() > 80_000_000, "{}", image.len());
+    let path = folder.path().join("app.state");
+    std::fs::write(&path, &image).unwrap();
+    script.state = Some(StateImage::open(&path).unwrap());
+    let mut instances = Vec::new();
+    for _ in 0..3 {
+        let instance = Instance::start(&script, host.clone(), deadline()).await;
+        instances.push(instance.unwrap());
+    }
+    // Each instance reads all numbers and sees its own change alone.
+    let sum = 49_999_995_000_000.0;
+    for turn in 0..2 {
+        for instance in &mut instances {
+            let answer = instance.call(request(), host.clone(), deadline()).await;
+            let answer: serde_json::Value = serde_json::from_slice(&answer.unwrap().body).unwrap();
+            let before = sum + f64::from(turn);
+            assert_eq!(
+                answer,
+                serde_json::json!({"before": before, "after": before + 1.0})
+            );
+        }
+    }
+    let (mapped, own) = mapped_kilobytes(&path);
+    assert!(mapped >= 3 * 80_000_000 / 1024, "{mapped} kB");
+    assert!(own < 3 * 1024, "{own} kB of the file are not shared");
+    drop(instances);
+    assert_eq!(mapped_kilobytes(&path), (0, 0));
+    assert!(
+        std::fs::read(&path).unwrap() == image,
+        "a script changed its image"
+    );
+}
+
+/// Returns how much of a file is mapped into this process, and how much of it this process has
+/// changed, in kilobytes.
+fn mapped_kilobytes(path: &Path) -> (u64, u64) {
+    let (path, text) = (
+        path.to_str().unwrap(),
+        std::fs::read_to_string("/proc/self/smaps").unwrap(),
+    );
+    let (mut mapped, mut own, mut is_of_file) = (0, 0, false);
+    for line in text.lines() {
+        let number = |rest: &str| -> u64 {
+            let number = rest.split_whitespace().next().unwrap();
+            number.parse().unwrap()
+        };
+        match line.split_once(':') {
+            Some(("Size", rest)) if is_of_file => mapped += number(rest),
+            Some(("Private_Dirty", rest)) if is_of_file => own += number(rest),
+            // The first line of a mapping has its addresses, and at the end its file.
+            Some((name, _)) if name.contains(' ') => is_of_file = line.ends_with(path),
+            _ => {}
+        }
+    }
+    (mapped, own)
+}
+
 /// Script that looks at its folder, and keeps what it saw.
 const LOOKING: &str = r#"
 import os

@@ -13,6 +13,7 @@ The first byte of a message says what it is about:
 | `L` | level, text | nothing |
 | `M` | a metric in JSON | nothing |
 | `G` | u32 length of the head, head in JSON, tensors | 0 and the same form, or 1 and a text |
+| `J` | u32 length of the list of arrays, the list in JSON or nothing, a text in JSON | its value in the format of `marshal`, or nothing if Python must read the text |
 | `I` | nothing | facts about the model in JSON |
 | `S` | the contract of the script in JSON | nothing |
 
@@ -71,6 +72,19 @@ def log(level, text):
 def metric(facts):
     """Records a metric."""
     _host.call(b"M" + json.dumps(facts).encode())
+
+
+def arrays(shapes):
+    """Returns the list of arrays for `parsed`. `shapes` has their shapes without the first dimension, by name."""
+    return _packed([{"name": name, "inner": inner} for name, inner in shapes.items()])
+
+
+def parsed(text, arrays=b"\0\0\0\0"):
+    """Returns the value of a text in JSON in the format of `marshal`, or nothing if the host declines.
+
+    Lists of numbers with the shape of one of the arrays are bytes: 64-bit floats.
+    """
+    return _host.call(b"J" + arrays + text)
 
 
 def model_info():

@@ -5,6 +5,7 @@ how a script is called.
 """
 
 import functools
+import inspect
 import sys
 
 import scorebox_hooks
@@ -28,6 +29,37 @@ def stated_by(run):
     # Early versions of the package know version 2 alone, and do not say so.
     versions = getattr(schemas, "get_supported_versions", lambda _: ["2.0"])
     return {**stated, "versions": versions(run)}
+
+
+def arrays_of(run):
+    """Returns the shapes, without the first dimension, of parameters that become arrays of 64-bit floats.
+
+    A parameter is one of them if its type gives a list of numbers of this shape the same array as
+    numpy does.
+    """
+    module = sys.modules.get("inference_schema.parameter_types.numpy_parameter_type")
+    shapes = {}
+    while module and hasattr(run, "_self_wrapper"):
+        # A decorator keeps what it was given in the variables of its function.
+        given = inspect.getclosurevars(run._self_wrapper).nonlocals
+        type_ = given.get("param_type")
+        if type(type_) is module.NumpyParameterType and _is_plain(given, type_):
+            shapes[given["param_name"]] = type_.sample_input.shape[1:]
+        run = run.__wrapped__
+    return shapes
+
+
+def _is_plain(given, type_):
+    sample = type_.sample_input
+    return (
+        given.get("convert_to_provided_type") is True
+        and given.get("optional") is False
+        and type_.enforce_column_type is True
+        and type_.enforce_shape is True
+        and sample.dtype.str == "<f8"
+        and sample.ndim > 0
+        and 0 not in sample.shape[1:]
+    )
 
 
 def refused_by_type(error):

@@ -12,6 +12,7 @@ import sys
 from types import ModuleType
 
 import scorebox_azureml
+import scorebox_json
 import scorebox_schema
 import scorebox_views
 from scorebox_headers import RequestHeaders
@@ -45,6 +46,7 @@ class Script:
         if not self._parameters:
             raise ScriptError("run() has no parameter for the data. Give it one, such as `run(data)`.")
         self._first = next(iter(self._parameters))
+        self._reader = scorebox_json.Reader(scorebox_schema.arrays_of(self._run))
         self.mode = self._chosen_mode()
 
     def init(self):
@@ -98,7 +100,7 @@ class Script:
 
     def _of_body(self, body):
         if self.mode == "object":
-            return self._picked(_object(body))
+            return self._picked(_object(self._reader, body))
         try:
             return {self._first: str(body, "utf-8")}
         except UnicodeDecodeError as error:
@@ -145,11 +147,11 @@ def _value(text):
         return text
 
 
-def _object(body):
+def _object(reader, body):
     if not body:
         raise BadRequest("POST body is empty. Expecting a JSON dictionary.")
     try:
-        given = json.loads(body)
+        given = reader.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"POST body could not be decoded as JSON: {error}") from None
     if not isinstance(given, dict):

@@ -14,6 +14,7 @@ import scorebox_azureml
 import scorebox_door
 import scorebox_guest_model
 import scorebox_hints
+import scorebox_json
 import scorebox_logs
 import scorebox_redis
 import scorebox_response
@@ -186,6 +187,7 @@ def _names(descriptors):
     return [names.get(number, f"descriptor {number}") for number in sorted(descriptors)]
 
 
+scorebox_json.install()
 scorebox_azureml.install()
 scorebox_schema.install()
 scorebox_redis.install()

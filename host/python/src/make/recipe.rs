@@ -12,6 +12,7 @@ use super::library::LEFT_OUT;
 use super::sandbox::PRELOAD;
 use crate::engine::ENGINE;
 use crate::pack::FORMAT;
+use crate::turns::CLEAR;
 use crate::world;
 
 /// Wheel that is pinned by its digest.
@@ -104,6 +105,7 @@ pub fn key(cpu: Cpu) -> String {
     add(&cpu.to_string());
     wheels().for_each(|wheel| add(wheel.sha256));
     add(PRELOAD);
+    add(CLEAR);
     LEFT_OUT.iter().for_each(|name| add(name));
     let patches = integers::all();
     patches.iter().for_each(|patch| add(&format!("{patch:?}")));

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use wasmtime::{Engine, Instance, Linker, Module, Store};
+use wasmtime::{Engine, Instance, Linker, Module, ResourceLimiter, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
@@ -14,6 +14,7 @@ use super::error::MakeError;
 use super::still;
 use crate::facts::DOOR;
 use crate::preopens::{self, LIBRARY};
+use crate::turns::CLEAR;
 
 /// Python program that imports the libraries.
 pub(super) const PRELOAD: &str = include_str!("preload.py");
@@ -44,14 +45,23 @@ pub(super) async fn preloaded(
         wasi.preopened_dir(folder, path, FsPerms::ReadOnly)
             .map_err(MakeError::engine("given its folders"))?;
     }
-    let mut store = Store::new(engine, wasi.build_p1());
+    let system = System {
+        wasi: wasi.build_p1(),
+        is_full: false,
+    };
+    let mut store = Store::new(engine, system);
+    store.limiter(|system| system);
     // Nothing interrupts the preload: it is code of this repository.
     store.set_epoch_deadline(1 << 40);
     let run = async {
         let instance = linker(engine)?
             .instantiate_async(&mut store, module)
             .await?;
-        let code = turn(&mut store, &instance, PRELOAD).await?;
+        let mut code = turn(&mut store, &instance, PRELOAD).await?;
+        if code == 0 {
+            store.data_mut().is_full = true;
+            code = turn(&mut store, &instance, CLEAR).await?;
+        }
         Ok::<_, wasmtime::Error>((instance, code))
     };
     let failed = |reason: String| {
@@ -73,12 +83,25 @@ pub(super) async fn preloaded(
     snapshot.map_err(MakeError::engine("stored with its libraries"))
 }
 
+/// Surroundings of the interpreter: the system, and a limit on its memory.
+struct System {
+    wasi: WasiP1Ctx,
+    /// True if the interpreter gets no more memory.
+    is_full: bool,
+}
+
+impl ResourceLimiter for System {
+    fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(!self.is_full)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(!self.is_full)
+    }
+}
+
 /// Runs Python code in an instance. Returns 0 if the code raised no exception.
-async fn turn(
-    store: &mut Store<WasiP1Ctx>,
-    instance: &Instance,
-    code: &str,
-) -> wasmtime::Result<i32> {
+async fn turn(store: &mut Store<System>, instance: &Instance, code: &str) -> wasmtime::Result<i32> {
     let length = i32::try_from(code.len())?;
     let alloc = instance.get_typed_func::<i32, i32>(&mut *store, "host_alloc")?;
     let turn = instance.get_typed_func::<(i32, i32), i32>(&mut *store, "turn")?;
@@ -89,9 +112,9 @@ async fn turn(
     turn.call_async(store, (at, length)).await
 }
 
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<WasiP1Ctx>> {
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<System>> {
     let mut linker = Linker::new(engine);
-    p1::add_to_linker_async(&mut linker, |wasi| wasi)?;
+    p1::add_to_linker_async(&mut linker, |system: &mut System| &mut system.wasi)?;
     let (module, name) = DOOR;
     linker.func_wrap(module, name, |_: i32, _: i32, _: i32, _: i32| NO_HOST)?;
     Ok(linker)

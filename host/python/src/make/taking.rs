@@ -17,21 +17,6 @@ use crate::script::{Request, Script};
 use crate::state::{self, StateRecord};
 use crate::{door, turns};
 
-/// Fills the memory that was freed with zeros, which compress well. It ends when no memory is left,
-/// so the memory must not be able to grow.
-const CLEAR: &str = "
-def _clear():
-    blocks = []
-    for size in (1 << 22, 1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 11):
-        try:
-            while True:
-                blocks.append(bytes(size))
-        except MemoryError:
-            pass
-_clear()
-del _clear
-";
-
 /// Reason why a state image cannot be taken. The script can run without one.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
@@ -147,7 +132,7 @@ impl Taking {
         }
         let memory_bytes = interpreter.memory.data_size(&self.store);
         self.store.data_mut().forbid_growth();
-        self.turn(&interpreter, CLEAR).await?;
+        self.turn(&interpreter, turns::CLEAR).await?;
         let now = interpreter.memory.data(&self.store);
         let record = StateRecord {
             format: state::FORMAT,

@@ -9,12 +9,16 @@ use wasmtime::{AsContextMut as _, Caller, Engine, Extern, Linker};
 
 use super::{Sandbox, waiting};
 use crate::door::{self, Ending, Frame, FrameError};
+use crate::json;
 use crate::outside::{GraphFailure, Level, RedisFailure};
 
 /// Result of the door if nobody is there to answer. Python raises `ConnectionRefusedError`.
 const NO_HOST: i32 = -1;
 /// Result of the door if the message cannot be passed. Python raises `OSError`.
 const FAULT: i32 = -2;
+
+/// Size of a text in JSON that is surely read within one tick of the engine, in bytes.
+const TICK_BYTES: usize = 64 << 10;
 
 /// First byte of a reply with what was asked for.
 const DONE: u8 = 0;
@@ -122,6 +126,17 @@ async fn answer(caller: &mut Caller<'_, Sandbox>, frame: Frame) -> Option<Vec<u8
                 Ok(outputs) => door::reply(DONE, &outputs),
                 Err(GraphFailure(text)) => door::reply(FAILED, text.as_bytes()),
             });
+        }
+        Frame::Json(arrays, text) => {
+            if text.len() > TICK_BYTES
+                && let Some(outside) = outside.get()
+            {
+                // The host moves the call to another thread when it yields.
+                outside.tick();
+                tokio::task::yield_now().await;
+            }
+            // An empty reply says that the script reads the text itself.
+            return Some(json::to_marshal(&text, &arrays).unwrap_or_default());
         }
         Frame::ModelInfo => return Some(outside.get()?.model_info().into_bytes()),
         Frame::Metric(json) => outside.get()?.metric(&json),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use scorebox_tests::app::App;
 use scorebox_tests::scripts::{LIBRARIES, app, built, check, start, text};
-use scorebox_tests::{libraries, pack, place, require, run};
+use scorebox_tests::{extent, libraries, pack, place, require, run};
 use serde_json::json;
 
 const MANIFEST: &str = "model = \"model\"\n[config]\nANSWER_TTL = \"1h\"\n";
@@ -40,6 +40,102 @@ fn a_script_sees_the_whole_request_and_chooses_the_answer() {
     // Azure ML's server repeats a header for each of its values.
     let reasons: Vec<_> = refused.headers.get_all("x-reason").iter().collect();
     assert_eq!(reasons, ["a", "b"]);
+}
+
+/// Texts that readers of JSON do not agree about. Blanks make them long enough for the host.
+const DISPUTED: [&str; 20] = [
+    "-0",
+    "-0.0",
+    "1E400",
+    "-1e400",
+    "1e-400",
+    "9007199254740993",
+    "9007199254740993.0",
+    "18446744073709551616",
+    "0.1000000000000000055511151231257827021181583404541015625",
+    "2.2250738585072011e-308",
+    "NaN",
+    "[Infinity, -Infinity]",
+    "{\"a\": 1, \"b\": 2, \"a\": 3}",
+    "\"\\ud83d\\ude00\"",
+    "\"\\ud83d\"",
+    "\"\\/\"",
+    "\"\u{7f}\"",
+    "[1] []",
+    "\u{feff}[]",
+    "[1,]",
+];
+
+#[test]
+fn the_host_reads_json_as_python_does() {
+    let (pack, app) = (pack!(), app("json_values", ""));
+    let host = start(pack, &app);
+    let blank = " ".repeat(128);
+    let deep = [50, 99, 101, 500].map(|depth| "[".repeat(depth) + &"]".repeat(depth));
+    let texts = DISPUTED.map(str::to_owned).into_iter().chain(deep);
+    let texts: Vec<_> = texts.map(|text| format!("{text}{blank}")).collect();
+    let body = json!({"texts": texts, "random": extent::of(200, 2000), "seed": 7});
+    let found = host.score(&body).expect(200).json();
+    assert_eq!(found["different"], json!([]), "{found}");
+    let [all, by_host] = ["texts", "by_host"].map(|name| found[name].as_f64().unwrap());
+    assert!(by_host > all / 3.0, "{found}");
+}
+
+/// Values for a parameter of the script `arrays`. Most of them have the shape of one parameter alone.
+const VALUES: [&str; 16] = [
+    "[[1, 2, 3], [0.1, -0.0, 1e300]]",
+    "[[1, 2]]",
+    "[[1, 2, 3], [4, 5]]",
+    "[1, 2.5]",
+    "[[[1], [2.5]]]",
+    "[[1, 9007199254740993]]",
+    "[[1, 9223372036854775808]]",
+    "[[1, true]]",
+    "[[1, null, 3]]",
+    "[[1, \"2\", 3]]",
+    "[]",
+    "[[]]",
+    "[[NaN, 1, 2]]",
+    "{\"0\": 1}",
+    "null",
+    "7",
+];
+
+#[test]
+fn arrays_of_the_host_are_those_of_inference_schema() {
+    let (pack, app) = (pack!(), app("arrays", ""));
+    let host = start(pack, &app);
+    let ask = |body: String| {
+        let found = host.send(
+            "POST",
+            "/score",
+            &[("content-type", "application/json")],
+            body,
+        );
+        let text = found.json();
+        // The id of a failure is that of its call.
+        (found.status, text["message"].clone(), text)
+    };
+    let names = [
+        "data", "row", "cube", "whole", "loose", "untyped", "raw", "optional",
+    ];
+    let valid = "\"data\": [[1, 2, 3]], \"row\": [1], \"cube\": [[[1], [2]]], \"whole\": [[1, 2]], \
+                 \"loose\": [[1, 2]], \"untyped\": [[1, 2]], \"raw\": [[1, 2]], \"optional\": [[1, 2]]";
+    let (status, _, _) = ask(format!("{{{valid}}}"));
+    assert_eq!(status, 200);
+    for name in names {
+        for value in VALUES {
+            // The last of two values of the same name counts. Short texts are read by Python.
+            let text = format!("{valid}, \"{name}\": {value}");
+            let blanks = [0, 1024].map(|size| " ".repeat(size));
+            let [one, other] = blanks.map(|blank| ask(format!("{{{text}{blank}}}")));
+            assert_eq!(one.0, other.0, "{text}: {} {}", one.2, other.2);
+            assert_eq!(one.1, other.1, "{text}");
+            if one.0 == 200 {
+                assert_eq!(one.2, other.2, "{text}");
+            }
+        }
+    }
 }
 
 #[test]

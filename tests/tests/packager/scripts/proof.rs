@@ -133,6 +133,16 @@ fn instances_start_from_the_state_after_init() {
     let of = |app: &Path| std::fs::read(app.join("app.state")).unwrap();
     assert!(of(app.path()) == of(again.path()), "the images differ");
 
+    // One changed bit of the memory is refused.
+    let good = of(app.path());
+    let mut changed = good.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(&image, changed).unwrap();
+    let refused = scorebox_tests::scripts::check(pack, app.path());
+    assert_ne!(refused.status.code(), Some(0), "{}", refused.stdout);
+    refused.said(&["app.state", "changed since it was packaged", "fix:"]);
+    std::fs::write(&image, good).unwrap();
+
     // The image of another script or of other settings is refused.
     let changed = settings.replace("KIND = \"seven\"", "KIND = \"eight\"");
     assert_ne!(settings, changed);
