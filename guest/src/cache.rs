@@ -1,4 +1,5 @@
-//! Redis as keys and values: a bucket is one `[stores.<name>]` of `scorebox.toml`.
+//! Stores of keys and values, usually in Redis: a bucket is one `[stores.<name>]` of
+//! `scorebox.toml`.
 //!
 //! Owns the type that unites wasi:keyvalue and the contract's interface `cache`. Must not know
 //! addresses, prefixes or credentials: the host holds them. If a method takes no `ttl`, the store's
@@ -32,7 +33,8 @@ pub use wit::{Condition, Lifetime};
 /// ```
 pub type Entry = (String, Vec<u8>);
 
-/// A store of keys and values in Redis: one `[stores.<name>]` of `scorebox.toml`.
+/// A store of keys and values, in Redis or in the memory of the host: one `[stores.<name>]` of
+/// `scorebox.toml`.
 ///
 /// ```
 /// # use scorebox_guest::cache::Bucket;

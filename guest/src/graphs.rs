@@ -197,7 +197,7 @@ impl Input {
 }
 
 impl From<crate::NamedTensor> for Input {
-    /// Converts an input of a tensor scorer to an input of a graph with the same name, type, shape
+    /// Converts a named tensor to an input of a graph with the same name, type, shape
     /// and elements.
     fn from(tensor: crate::NamedTensor) -> Self {
         let crate::NamedTensor {

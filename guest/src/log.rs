@@ -3,7 +3,7 @@
 //!
 //! Owns the form of the macros: they take the arguments of `format!`, and the context of a line is
 //! the path of the module that logs it. Must not know where lines go. The host adds the id of the
-//! call to each line, and writes standard output and standard error to the same log.
+//! call to each line, and writes what the scorer prints to the same log.
 //!
 //! ```no_run
 //! use scorebox_guest::log;

@@ -275,7 +275,7 @@ pub(crate) fn verifies_pack(environment: Environment<'_>) -> bool {
 
 /// Address and credentials of a store's Redis server.
 pub struct Connection {
-    /// Address of the store's Redis server.
+    /// Addresses of the store's Redis servers, with TLS and the database.
     pub endpoint: Endpoint,
     /// Credentials with which the host logs in to the Redis server.
     pub credentials: Credentials,

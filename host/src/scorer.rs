@@ -1,4 +1,5 @@
-//! The scorer: one component or graph that is ready to answer calls, with its model and settings.
+//! The scorer: a component, script or graph that is ready to answer calls, with its model and
+//! settings.
 //!
 //! The entry points of scoring are [`Scorer::load`], [`Scorer::warm_up`] and [`Scorer::run`]. Owns
 //! the steps of a call from its payload to its outcome, for every source of calls. Must not know

@@ -1,4 +1,5 @@
-//! Compare-and-swap: a value is written only if it has not changed since it was read.
+//! Compare-and-swap: a new value is written to a key only if nobody has changed the key's value
+//! since it was read.
 //!
 //! Owns the types of a compare-and-swap, [`Snapshot`] and [`Swap`]. Must not know how a store is
 //! opened.

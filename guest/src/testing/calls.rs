@@ -56,7 +56,7 @@ pub fn request(method: &str, target: &str) -> Invocation {
 }
 
 /// Scores a payload as the host does: reads the input of the scorer, calls `run`, and writes the
-/// answer.
+/// answer. The payload is not checked against the schema of the signature.
 ///
 /// ```
 /// use scorebox_guest::testing;
@@ -136,7 +136,8 @@ pub fn score_examples<S: Scorer>(scorer: &mut S) -> Result<()> {
 }
 
 /// Scores tensors as the host does: checks the inputs against the ports of the signature, calls
-/// `run` for one call, and checks the outputs.
+/// `run` for one call, and checks the outputs. The number of columns that a port names is not
+/// checked.
 ///
 /// ```
 /// use scorebox_guest::testing;

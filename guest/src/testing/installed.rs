@@ -1,7 +1,7 @@
 //! The mock host that is installed for a thread, and that answers the scorers of this thread.
 //!
 //! Owns the installation, the start of a scorer, and the functions by which a test reads what a
-//! scorer did. Must not know how a mock host is configured.
+//! scorer did or changes an installed host. Must not know how a mock host is configured.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -189,7 +189,8 @@ impl Host {
         INSTALLED.with(|installed| installed.borrow().clone().unwrap_or_default())
     }
 
-    /// Returns the host that is installed for this thread, for a call of `capability`.
+    /// Returns the host that is installed for this thread, for a call of `capability`. Returns an
+    /// empty host if none is installed.
     ///
     /// # Panics
     /// Panics if the function of the scorer that is running, e.g. `describe`, may not use
@@ -213,8 +214,8 @@ impl Host {
 
     /// Calls `function`, a function of a scorer, with the capabilities that it may use in `phase`.
     fn within<T>(&self, phase: Phase, function: fn() -> T) -> T {
-        /// Allows every capability again when it is dropped, even if the function of the scorer
-        /// panics.
+        /// Guard for a call of a function of a scorer, e.g. `init`. When the guard is dropped, even
+        /// by a panic, the mock host allows every capability again.
         struct Again<'a>(&'a Host);
 
         impl Drop for Again<'_> {

@@ -21,8 +21,8 @@ pub(crate) type Redis = dyn Fn(&[&str]) -> Result<Value, redis::Error> + Send + 
 /// outputs.
 pub(crate) type Graph = dyn Fn(&Outputs) -> Result<Vec<Input>, graphs::Error> + Send + Sync;
 
-/// Phase of a scorer: `describe`, `init` at build time, or `run`. It determines which capabilities
-/// of the host the scorer may use.
+/// Phase of a scorer: `describe`, `init` at build time, or everything later. The phase determines
+/// which capabilities of the host the scorer may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// `describe`, which may not use any capability.

@@ -276,8 +276,8 @@ fn a_graph_is_a_function_of_the_test() {
     assert!(graph.run([]).is_err());
 }
 
-/// A scorer whose `describe` or `init` uses a capability that it may not use, if `CURIOUS` holds
-/// the name of this function.
+/// A scorer whose `describe` or `init` uses a capability that it may not use by default, if
+/// `CURIOUS` holds the name of this function.
 struct Curious;
 
 impl crate::Scorer for Curious {

@@ -225,7 +225,7 @@ impl Manifest {
     }
 }
 
-/// Content of `scorebox.toml` as serde parses it, before any value is checked.
+/// Sections of `scorebox.toml` that serde parses, before any value is checked.
 #[derive(Deserialize)]
 struct Raw {
     scorer: RawScorer,

@@ -127,8 +127,8 @@ enum Kind {
     Setting,
     /// The unknown name is written as the header of a section that does not have keys.
     Section,
-    /// The name of a known section is written as a key with a value. Without this check, the TOML
-    /// parser would read a date as an empty section.
+    /// The name of a known section is written as a key with a value, e.g. `limits = 5`. Such a key
+    /// is an error of its own, because serde would accept a date there as an empty section.
     SectionAsValue,
 }
 

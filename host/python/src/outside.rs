@@ -1,7 +1,7 @@
 //! Services of the host that a script may use.
 //!
-//! Owns the trait that the host implements, and which host answers at the moment. Must not know how
-//! a store, a log or a graph works.
+//! Owns the trait [`Outside`], and the implementation of it that serves an instance during its
+//! start or its current call. Must not know how a store, a log or a graph works.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

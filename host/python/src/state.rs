@@ -34,8 +34,8 @@ const HEAD_BYTES: u32 = 32 << 20;
 /// Size of all pages from which an image is mapped, in bytes. Copying fewer takes few milliseconds,
 /// and its instances start with one mapping each.
 const SHARED_BYTES: u64 = 32 << 20;
-/// Size of a run from which it is mapped, in bytes. Each mapping is one of the 65,530 that a process
-/// may have, and shorter runs are most of the runs and few of the bytes.
+/// Size of a run from which it is mapped, in bytes. Each mapping is one of the 65,530 that a
+/// process may have, and shorter runs are most of the runs and few of the bytes.
 const SHARED_RUN_BYTES: u64 = 1 << 20;
 /// Format of the head that this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -70,7 +70,7 @@ pub enum StateError {
         /// Error of the system.
         source: io::Error,
     },
-    /// The file has another form.
+    /// The file does not have the format of a state image.
     #[error("{}: is not a state image: {problem}; package the app again", path.display())]
     Malformed {
         /// Path of the image.

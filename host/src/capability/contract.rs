@@ -56,8 +56,8 @@ pub(super) fn link(
     Ok(())
 }
 
-/// Adds the functions of `model` to a linker, in every version that the host serves. A scorer may
-/// also call them in `init` while a container image is built.
+/// Adds the functions of the interface `model` to a linker, in every version that the host serves.
+/// `init` may call them even while a container image is built.
 #[cfg(feature = "compiler")]
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     let models = [CURRENT_VERSION, PREVIOUS_VERSION].map(|version| name("model", version));

@@ -31,7 +31,7 @@ pub enum StartupError {
     Engine {
         /// Path of the library's file.
         library: PathBuf,
-        /// Text that says what is wrong with the library.
+        /// Text that says what is wrong with the library of ONNX Runtime.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,

@@ -209,7 +209,7 @@ fn object(payload: &Payload) -> Value {
     }
 }
 
-/// Returns true if the Functions host would change a JSON document when it forwards the document.
+/// Returns true if the Functions host may change a JSON document when it forwards the document.
 ///
 /// The JSON parser of the Functions host (Newtonsoft's, with default settings) parses strings that
 /// look like dates. The Functions host writes the dates back in one format, without trailing zeros

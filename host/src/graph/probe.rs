@@ -1,4 +1,5 @@
-//! A first run on made-up inputs, which shows facts about the outputs that the file does not state.
+//! The first run of a graph, on made-up inputs. It shows facts about the outputs that the graph's
+//! file does not state.
 //!
 //! Owns the inputs of the first run, and the ports as the first run shows them. Must not know
 //! engines or calls.

@@ -79,7 +79,7 @@ impl Kind {
         }
     }
 
-    /// Returns the contract of a scorer of tensors. Returns `None` for a scorer of payloads.
+    /// Returns the signature of a tensor scorer, for changes. Returns `None` for a payload scorer.
     pub(super) fn tensor_signature_mut(&mut self) -> Option<&mut TensorSignature> {
         match self {
             Self::Payloads(_) => None,
@@ -88,8 +88,8 @@ impl Kind {
         }
     }
 
-    /// Creates `count` instances of the component or the script, or sessions of the graph, so that the first
-    /// calls do not wait for them.
+    /// Creates `count` instances of the component or the script, or sessions of the graph, so that
+    /// the first calls do not wait for them.
     ///
     /// # Errors
     /// Fails if `init` of an instance fails, traps or takes too long, or if a session cannot be

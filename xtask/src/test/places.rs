@@ -23,8 +23,8 @@ const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
 /// Name of the environment variable with the path of the host program for images that run ONNX
 /// graphs, for the tests.
 const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
-/// Name of the environment variable with the path of the host program for images that run scripts in
-/// Python, for the tests.
+/// Name of the environment variable with the path of the host program for images that run scripts
+/// in Python, for the tests.
 const PYTHON_HOST_VARIABLE: &str = "SCOREBOX_PYTHON_HOST_PROGRAM";
 /// Name of the environment variable with the path of the ONNX Runtime library, which runs graphs,
 /// for the tests and the host.
@@ -130,8 +130,8 @@ pub struct ImageHosts {
 }
 
 impl ImageHosts {
-    /// Builds the host programs for images. Linking each takes minutes on one core. Fails if a build
-    /// fails.
+    /// Builds the host programs for images: plain, with graphs, and with scripts. Linking each
+    /// takes minutes on one core. Fails if a build fails.
     pub fn build() -> Result<Self, Failure> {
         let build = || -> Result<Self, Stop> {
             let packager = Packager::build()?;

@@ -81,8 +81,8 @@ pub(super) fn endless_loop(key: &str) -> Problem {
     )
 }
 
-/// Returns the text of a route without the braces, constraints and defaults of its parameters, e.g.
-/// `risk/id` for `risk/{id:int}`.
+/// Returns the text of a route without the braces, asterisks, constraints and defaults of its
+/// parameters, e.g. `risk/id` for `risk/{id:int}`.
 pub(super) fn route_name(route: &str) -> String {
     let (mut name, mut is_marked) = (String::new(), false);
     for c in route.chars() {

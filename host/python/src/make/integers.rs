@@ -20,7 +20,8 @@ mod promotion;
 /// Change of some bytes of the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Patch {
-    /// Place of the first byte in the module. For a function it is the place of its size.
+    /// Offset in the module of the first byte that is replaced. If a function is replaced, the
+    /// offset of the number that precedes its body and has the body's size.
     offset: usize,
     change: Change,
 }

@@ -52,8 +52,8 @@ impl Lines {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Adds a line that the host writes. The line does not count towards [`LOGS_BYTES`], because
-    /// the host writes only a few lines per call.
+    /// Adds a line without counting it towards [`LOGS_BYTES`]. The host writes only a few lines per
+    /// call, and the lines of a scorer are counted where they come in.
     pub fn push(&self, line: String) {
         self.lock().push(line);
     }

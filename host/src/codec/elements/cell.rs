@@ -40,7 +40,7 @@ impl<'a> Elements<'a> {
         self.port
     }
 
-    /// Reads the elements of the next row from the value at the cursor, and adds them.
+    /// Reads the elements of the next row from the value at the cursor, and appends them.
     #[inline]
     pub(in crate::codec) fn row(
         &mut self,
@@ -59,7 +59,7 @@ impl<'a> Elements<'a> {
         self.with_advice(value, reader)
     }
 
-    /// Reads all elements of the tensor from the value at the cursor, and adds them. The value
+    /// Reads all elements of the tensor from the value at the cursor, and appends them. The value
     /// consists of lists that are nested like the port's shape, or of one flat list if the port is
     /// a single column of any length.
     pub(in crate::codec) fn all(

@@ -99,8 +99,8 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Forgets which columns the list of column names has, because rows that are objects name their
-    /// columns themselves.
+    /// Clears the marks of the columns that the list of column names has. Rows that are objects
+    /// name their columns themselves, so the list does not apply to them.
     pub(super) fn forget(&mut self) {
         for column in &mut self.list {
             column.row = 0;

@@ -43,7 +43,7 @@ pub struct Writes(Mutex<Pending>);
 struct Pending {
     waiting: Vec<Kept>,
     waiting_bytes: u64,
-    /// Total size of the answers that are being written, in bytes. `None` if no [`Writer`] exists.
+    /// Total size of the answers that are being written, in bytes. `None` if no [`Writer`] works.
     writing: Option<u64>,
 }
 
@@ -81,7 +81,8 @@ impl Writes {
     }
 }
 
-/// Permission to write the answers of a queue to the store. At most one writer exists per queue.
+/// Permission to write the answers of a queue to the store. At most one writer of a queue works at
+/// a time.
 pub struct Writer {
     writes: Arc<Writes>,
     is_done: bool,

@@ -36,7 +36,7 @@ pub enum DialError {
     /// The server refused the login. The source of the login may have a newer login.
     #[error("the server refused the credentials: the user or the password is wrong")]
     WrongPassword,
-    /// The server wants a login, and the URL does not have one.
+    /// The server wants a login, and the host did not send one.
     #[error("the server refused the credentials: it wants a password, and none was given")]
     NoPassword,
     /// The name of the host does not exist.

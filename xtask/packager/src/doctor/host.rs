@@ -18,7 +18,7 @@ use super::report::{Report, TOOL_VERSION};
 /// Text before the version in every host program. The host sends the text and the version in a
 /// header of its responses.
 const MARK: &[u8] = b"scorebox/";
-/// Maximum length of a version, in bytes.
+/// Maximum length of the version in a host program, in bytes.
 const LONGEST_VERSION_BYTES: usize = 24;
 /// Major version of the Functions host that calls custom handlers as Scorebox expects it.
 const FUNCTIONS_MAJOR: &str = "4";

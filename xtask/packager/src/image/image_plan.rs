@@ -62,7 +62,8 @@ pub enum Code {
     Script,
 }
 
-/// The layer with the engine pack. All images with one pack have the same layer.
+/// The layer with the engine pack. Images that one release makes with the same pack and compression
+/// have the same layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackLayer {
     /// Files of the pack. The keys are the paths in the folder of the pack.

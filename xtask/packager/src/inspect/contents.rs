@@ -25,8 +25,8 @@ pub const KEPT: [(&str, u64); 3] = [
     ("component.wasm", 128 << 20),
     ("host.json", 1 << 20),
 ];
-/// Path in the image of the record of an engine pack, whose content is checked like that of the files
-/// in [`KEPT`].
+/// Path in the image of the record of an engine pack, whose content is checked like that of the
+/// files in [`KEPT`].
 pub const PACK_RECORD: &str = "pack/pack.json";
 /// Maximum size of the record of an engine pack that is kept in memory, in bytes.
 const PACK_RECORD_BYTES: u64 = 1 << 20;
@@ -54,8 +54,8 @@ pub struct Contents {
     /// Digests of the folders in [`DIGESTED`] that were found, over the names and bytes of their
     /// files, as the host computes them. The keys are the names of the folders.
     pub folders: BTreeMap<&'static str, Digest>,
-    /// Bytes of the files in [`KEPT`] and of [`PACK_RECORD`] that were found and do not exceed their
-    /// maximum size. The keys are the names.
+    /// Bytes of the files in [`KEPT`] and of [`PACK_RECORD`] that were found and do not exceed
+    /// their maximum size. The keys are the names.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
     /// The first five problems for the report with layers that `package` did not write: entries at
     /// paths that only `package` should write, and attributes that hide files of lower layers.
@@ -230,8 +230,8 @@ impl Contents {
     }
 
     /// Reads a file in a layer that `package` wrote, and returns the digest of its bytes. The bytes
-    /// are kept if the file is one of [`KEPT`] and does not exceed its maximum size. Fails if the
-    /// layer cannot be read.
+    /// are kept if the file is one of [`KEPT`] or the record of an engine pack, and not too large.
+    /// Fails if the layer cannot be read.
     fn read(
         &mut self,
         entry: &TarEntry,

@@ -75,8 +75,9 @@ struct Kept {
 }
 
 /// Returns the packages that the file of requirements `file` asks for and that the interpreter does
-/// not have. They are fetched with pip at the first time. Says which versions were taken. Fails if
-/// pip cannot be run, or if a package is missing or has native code.
+/// not have. Packages that no earlier build fetched for this file are fetched with pip. Prints to
+/// standard error which versions were taken. Fails if pip cannot be run, or if a package is missing
+/// or has native code.
 pub fn locate(file: &Path, interpreter: &Interpreter) -> Result<Packages, Failure> {
     let requirements = requirements::read(file)?;
     let job = json!({

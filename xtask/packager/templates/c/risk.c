@@ -8,7 +8,7 @@ const char scorer_schema[] =
     "{\"type\": \"object\", \"required\": [\"features\"], \"additionalProperties\": false, \"properties\": {\"features\": "
     "{\"type\": \"array\", \"items\": {\"type\": \"number\"}, \"minItems\": 3, \"maxItems\": 3}}}";
 
-// Runs once, where the image is built. Each instance starts with what it left.
+// Runs once, when the image is built. Each instance starts with the memory as `init` left it.
 result scorer_init(void) {
     if (model_floats("coef", coef, 3) && model_floats("intercept", &intercept, 1)) return ready();
     return failed("no-weights", "coef or intercept cannot be read");

@@ -95,9 +95,9 @@ pub fn run(args: &LanguagesBenchArgs) -> Result<(), Failure> {
     report::write(&figures, text)
 }
 
-/// Creates and packages the scorer in Rust and those in `languages`, and returns them in this
-/// order, with their images in `folder`. Also returns a text for each language that is left out
-/// because a program is not on this machine. Fails if a scorer cannot be built.
+/// Creates and packages the scorer in Rust and those in `languages`, with their images in `folder`.
+/// Returns them in the order of [`Language::ALL`]. Also returns a text for each language that is
+/// left out because a program is not on this machine. Fails if a scorer cannot be built.
 fn made(languages: &[Language], folder: &Path) -> Result<(Vec<Scorer>, Vec<String>), Failure> {
     // A Cargo package in the repository would be built with the settings of the repository.
     let projects = tempfile::tempdir().map_err(|error| {

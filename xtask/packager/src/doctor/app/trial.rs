@@ -1,7 +1,7 @@
 //! The trial of an app's code: loading it as a host would at its start.
 //!
-//! Owns which kinds of code are loaded here, which by a host program, and which not at all. Must not
-//! know the lines of the report about an app that started.
+//! Owns which kinds of code are loaded here, which by a host program, and which not at all. Must
+//! not know the lines of the report about an app that started.
 
 use std::path::Path;
 
@@ -34,8 +34,8 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// Returns the thing that the lines of the report about this code name: the component, or the
-    /// model of a scorer that is a graph.
+    /// Returns the noun for lines of the report about this code: the model for a graph, and the
+    /// component for anything else.
     pub(super) fn noun(&self) -> Noun {
         match self {
             Self::Component(_) | Self::Script => Noun::Component,

@@ -23,7 +23,7 @@ impl TensorScorer for Risk {
             .example("one", r#"{"rows": [[1, 2, 0.5]]}"#)
     }
 
-    /// Runs once, where the image is built. Each instance starts with what it left.
+    /// Runs once, when the image is built. Each instance starts with the scorer that it returned.
     fn init() -> Result<Self> {
         let intercept = model::Tensor::open("intercept")?.floats()?;
         let intercept = *intercept.first().or_fail("no-intercept", "the model is empty")?;

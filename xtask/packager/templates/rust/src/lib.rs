@@ -31,7 +31,7 @@ impl Scorer for Risk {
         Signature::json().input_schema(SCHEMA).input_example("one", one).deterministic()
     }
 
-    /// Runs once, where the image is built. Each instance starts with what it left.
+    /// Runs once, when the image is built. Each instance starts with the scorer that it returned.
     fn init() -> Result<Self> {
         let intercept = model::Tensor::open("intercept")?.floats()?;
         let intercept = *intercept.first().or_fail("no-intercept", "the model is empty")?;
