@@ -124,7 +124,7 @@ pub struct Scored {
     /// Status and headers of the HTTP answer that the scorer chose. `None` if it chose neither, or
     /// only the status 200. Then the status is 200.
     pub http: Option<Box<HttpAnswer>>,
-    /// Time for which the component or graph ran, without the wait for an instance.
+    /// Time for which the component, graph or script ran, without the wait for an instance.
     pub run_time: Duration,
     /// Status of the prediction cache for this answer. `None` if the app has no prediction cache.
     pub cache: Option<CacheStatus>,

@@ -59,7 +59,7 @@ pub struct Written {
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Answer without attributes: the payload that a scorer returned.
+/// Converts a payload that a scorer returned to an answer without attributes.
 impl From<Payload> for Written {
     fn from(payload: Payload) -> Self {
         Self {

@@ -46,7 +46,7 @@ pub const VERIFY_VARIABLE: &str = "SCOREBOX_PYTHON_VERIFY";
 pub const TOOL_VARIABLE: &str = "SCOREBOX_TOOL_VERSION";
 
 /// Name of the environment variable that holds the absolute path of the folder of compiled
-/// components. If it is empty, nothing is cached.
+/// components. If the variable is empty, compiled components are not cached.
 pub const CACHE_VARIABLE: &str = "SCOREBOX_CACHE";
 
 /// Name of the environment variable that holds the path of the user's cache folder (XDG Base
@@ -248,8 +248,8 @@ pub fn keys(variables: &[String], environment: Environment<'_>) -> Result<Keys, 
     Ok(keys)
 }
 
-/// Returns the folder of the engine pack that the environment names. Returns `None` if it names
-/// none.
+/// Returns the folder of the engine pack that the environment variable [`PACK_VARIABLE`] names.
+/// Returns `None` if the variable is unset or empty.
 #[cfg(feature = "python")]
 pub(crate) fn python_pack(environment: Environment<'_>) -> Option<PathBuf> {
     let named = environment(PACK_VARIABLE).filter(|folder| !folder.is_empty());
@@ -257,7 +257,7 @@ pub(crate) fn python_pack(environment: Environment<'_>) -> Option<PathBuf> {
 }
 
 /// Returns the folder of the user's cache in which the packager keeps engine packs. Returns `None`
-/// if the environment names no absolute folder.
+/// if neither `XDG_CACHE_HOME` nor `HOME` names an absolute folder.
 #[cfg(feature = "python")]
 pub(crate) fn python_packs(environment: Environment<'_>) -> Option<PathBuf> {
     let cache = environment(USER_CACHE_VARIABLE).map(PathBuf::from);
@@ -267,13 +267,14 @@ pub(crate) fn python_packs(environment: Environment<'_>) -> Option<PathBuf> {
     packs.is_absolute().then_some(packs)
 }
 
-/// Returns true if each start must hash the whole engine pack.
+/// Returns true if the environment variable [`VERIFY_VARIABLE`] says that each start must hash the
+/// whole engine pack.
 #[cfg(feature = "python")]
 pub(crate) fn verifies_pack(environment: Environment<'_>) -> bool {
     environment(VERIFY_VARIABLE).is_some_and(|value| value.trim() == "true")
 }
 
-/// Address and credentials of a store's Redis server.
+/// Addresses of a store's Redis servers, and the credentials for them.
 pub struct Connection {
     /// Addresses of the store's Redis servers, with TLS and the database.
     pub endpoint: Endpoint,
@@ -281,8 +282,8 @@ pub struct Connection {
     pub credentials: Credentials,
 }
 
-/// Returns the address and credentials of a store's Redis server. Returns `None` if the store's
-/// environment variable is unset or blank, so the store is kept in memory.
+/// Returns the addresses of a store's Redis servers, and the credentials for them. Returns `None`
+/// if the store's environment variable is unset or blank, so the store is kept in memory.
 ///
 /// # Errors
 /// Fails if the store's environment variable holds something that is not a Redis URL.

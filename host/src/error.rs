@@ -70,7 +70,8 @@ pub enum ScoreFailure {
         /// Maximum size of a body, in bytes: the setting `limits.body`.
         limit_bytes: u64,
     },
-    /// The component trapped. The text holds the backtrace and is only logged.
+    /// The component trapped, or the interpreter of the script trapped or exited. The text says
+    /// why, and is only logged.
     Trapped(String),
     /// The scorer reported that it cannot answer now, and that a later call may succeed.
     Unavailable(Problem),
@@ -198,9 +199,9 @@ impl Line {
     }
 }
 
-/// Codes with which the SDK fails a call because its store refuses an operation, and would refuse
+/// Codes of failures that the guest SDK reports if a store refuses an operation, and would refuse
 /// it again. Examples are a value of the wrong type, and a command that the access list forbids.
-/// Delivering the message again would only put load on the store.
+/// Delivering the message of the failed call again would only put load on the store.
 const STORE_CODES: [&str; 2] = ["store-command", "store-denied"];
 
 impl ScoreFailure {
@@ -338,7 +339,7 @@ pub enum RequestFailure {
     IdTooLong {
         /// Name of the header whose value is too long, or the names of several headers.
         name: &'static str,
-        /// Maximum number of characters that an id in these headers may have.
+        /// Maximum number of characters that an id in a request's headers may have.
         limit: usize,
     },
     /// The body of the request decompresses to far more bytes than the host accepts for its size.

@@ -1,5 +1,5 @@
-//! Custom handler for Azure Functions: which functions there are, and what is sent over HTTP for
-//! each call.
+//! Custom handler for Azure Functions: the functions of an app, and the requests and answers that
+//! the Functions host exchanges with this host.
 //!
 //! Owns the envelope: no other module knows `Data`, `Metadata`, `Outputs`, base64 or JSON within
 //! JSON. The rules of envelopes were read from the source of the Functions host
@@ -9,9 +9,9 @@
 //! | module | owns |
 //! |---|---|
 //! | [`bindings`] | `host.json` and `function.json`: functions, their triggers and outputs |
-//! | [`envelope`] | from an invocation's body to an [`Event`](envelope::Event) |
+//! | [`envelope`] | decoding the body of an invocation to an [`Event`](envelope::Event) |
 //! | [`metadata`] | what the platform reports about a call, and what a message cannot forge |
-//! | [`answer`] | from outcomes to an answer that the Functions host accepts |
+//! | [`answer`] | writing outcomes as an answer that the Functions host accepts |
 //! | [`route`] | routes of HTTP functions, as templates |
 //! | `sample` | envelopes as the Functions host writes them, for a trial on a local machine |
 

@@ -94,7 +94,8 @@ impl Sample {
     /// Reads the samples of a file, which holds one JSON object for each sample, one after another.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, has more than 64 MiB, or does not hold a sample.
+    /// Fails if the file cannot be read, has more than 64 MiB, is empty, or holds anything but
+    /// valid samples.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let fail = |problem: String| ManifestError {
             path: path.to_path_buf(),

@@ -8,8 +8,8 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 
 use crate::text::{NAME_BYTES, quoted};
 
-/// Header with which Azure ML marks an answer whose script is at fault. The host sets it, so an
-/// answer of a script that has it is sent without it.
+/// Name of the header with which Azure ML marks an answer whose script is at fault. Only the host
+/// sets this header. If a script sets it, its answer is sent without the header.
 #[cfg(feature = "python")]
 pub(crate) const FAULT_OF_SCRIPT: &str = "x-ms-run-function-failed";
 
@@ -161,7 +161,7 @@ impl HttpAnswer {
         Ok(Some(answer))
     }
 
-    /// Returns the status, from 200 to 599.
+    /// Returns the status of the HTTP answer, from 200 to 599.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status

@@ -20,11 +20,11 @@ pub(super) enum Token<'de> {
     /// A number of at most 19 digits, with a fraction and without an exponent, that is not a
     /// negative zero.
     Decimal {
-        /// The number as an `f64`, which is off by at most two units in the last place.
+        /// The decimal number as an `f64`, which is off by at most two units in the last place.
         value: f64,
         /// True if `value` is the `f64` that is nearest to the decimal number.
         is_exact: bool,
-        /// Text of the number, as the body has it.
+        /// Text of the decimal number, as the JSON body has it.
         text: &'de str,
     },
     /// Text of a number that is neither a `Whole` nor a `Decimal`: a negative zero such as `-0` or
@@ -171,7 +171,7 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Returns an error that is like `error`, but states the line and column in the whole text.
+    /// Returns an error that is like `error`, but states the line and column in the whole body.
     /// `error` is about the string that starts at the byte `start`. `serde_json` takes the line and
     /// column of an error from the end of the error's message.
     #[cold]
@@ -288,8 +288,8 @@ impl<'de> Cursor<'de> {
     }
 }
 
-/// Returns the number of bytes before the first quote, backslash or control character. Returns the
-/// length of `bytes` if there is none.
+/// Returns the number of bytes before the first quote, backslash or control character in `bytes`.
+/// Returns the length of `bytes` if there is no such character.
 pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;

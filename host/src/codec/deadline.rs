@@ -2,7 +2,7 @@
 //!
 //! Owns the deadline of the body that this thread reads. The deadline is a thread-local variable: a
 //! body is read on one thread without an await, and serde passes no further arguments to the
-//! visitors that read it. Must not know what is read.
+//! visitors that read it. Must not know the format of the body.
 
 use std::cell::Cell;
 use std::time::Instant;

@@ -80,8 +80,8 @@ impl<'a> Elements<'a> {
         )
     }
 
-    /// Accepts only whole numbers if `is_whole` is true. Without this call, fractions are accepted
-    /// if the port is of a float type.
+    /// Returns these elements with another rule for numbers: if `is_whole` is true, only whole
+    /// numbers are accepted. If it is false, a port of a float type also accepts fractions.
     pub(super) fn whole(self, is_whole: bool) -> Self {
         Self {
             is_whole,
@@ -226,9 +226,9 @@ impl Nested<'_, '_> {
             .misfit(format!("Here is {found}, where {wanted} belongs."))
     }
 
-    /// Adds an element that is not a number of the port's own type, with the function `put` from
-    /// the module `values`. `found` names the kind of the element, for the error if a list is
-    /// expected at this depth.
+    /// Adds an element that is not a number of the port's own type to the tensor, with the function
+    /// `put` from the module `values`. `found` names the kind of the element, for the error if a
+    /// list is expected at this depth.
     fn put_with<E: de::Error>(
         mut self,
         found: &str,
@@ -280,7 +280,7 @@ impl Nested<'_, '_> {
         self.rounded(rounding::float(dtype, value), shown)
     }
 
-    /// Adds an element whose decimal number in the body is `text`.
+    /// Adds an element to the tensor: the decimal number `text` from the JSON body.
     fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         let dtype = self.elements.port.dtype;
         if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {

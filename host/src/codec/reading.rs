@@ -1,7 +1,8 @@
 //! Reading of a whole JSON body, and the position of an error in it.
 //!
-//! Owns the JSON pointer, and when a body is read again. Must not know ports or formats. The
-//! pointer costs nothing until there is an error: it is put together while the error is returned.
+//! Owns the JSON pointer to an error, and the rules by which a body is read a second time. Must not
+//! know ports or formats. The pointer costs nothing until there is an error: it is put together
+//! while the error is returned.
 
 use std::fmt::Write as _;
 

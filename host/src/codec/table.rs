@@ -42,8 +42,8 @@ struct Table<'a> {
     ports: &'a [Port],
     /// Port of the matrix to which the columns are joined. `None` if each column is a port itself.
     matrix: Option<&'a Port>,
-    /// Only port of the model that is not optional, if its rows may be nested lists. `None` if
-    /// there are several such ports, or if the port is a matrix with named columns.
+    /// Only port of the model that is not optional, if its rows may be nested lists. `None` if not
+    /// exactly one port is required, or if this port is a matrix with named columns.
     nested_port: Option<&'a Port>,
     /// True if `nested_port` may have more than one column or has more than two dimensions, so that
     /// a body cannot name its columns.
@@ -88,7 +88,8 @@ pub fn takes_rows(inputs: &[Port]) -> bool {
 }
 
 /// Returns the matrix whose named columns are the columns of a row. It is the only input that is
-/// not optional. Returns `None` if there are several such inputs, or if the columns have no names.
+/// not optional. Returns `None` if not exactly one input is required, or if its columns have no
+/// names.
 #[must_use]
 pub fn matrix_of(inputs: &[Port]) -> Option<&Port> {
     let (_, port) = only(inputs)?;

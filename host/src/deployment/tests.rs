@@ -1,4 +1,4 @@
-//! Tests of `deployment`.
+//! Tests of reading environment variables: the port, the server's keys, and the URLs of stores.
 
 use std::time::Duration;
 

@@ -86,9 +86,9 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (INTENTIONAL_RESTART, "a server was stopped by SIGTERM or SIGINT, and the Functions host had started it"),
 ];
 
-/// Returns the exit code of the program for an error because of which the host does not start.
-/// Errors of the host and of the machine share one exit code. Every other kind of error has its
-/// own.
+/// Returns the exit code of the program for an error because of which the host does not start or a
+/// command fails. Errors of the host and of the machine share one exit code, and so do errors of
+/// the component and of the script. Every other kind of error has its own exit code.
 ///
 /// The exit code is never 0, because the Functions host does not restart a handler that exits with
 /// 0. The exit code is never 2 either, because 2 stands for errors in the command line.

@@ -25,13 +25,13 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The library of ONNX Runtime, which runs graphs, cannot be used. The operator has to fix
-    /// this.
+    /// The library of ONNX Runtime, which runs graphs, or the engine pack, which runs scripts,
+    /// cannot be used. The operator has to fix this.
     #[error("engine {}: {}\n  fix: {}", inset(&library.display()), inset(problem), inset(fix))]
     Engine {
-        /// Path of the library's file.
+        /// Path of the library's file, or of the folder of the engine pack.
         library: PathBuf,
-        /// Text that says what is wrong with the library of ONNX Runtime.
+        /// Text that says what is wrong with the library of ONNX Runtime or the engine pack.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
@@ -47,7 +47,7 @@ pub enum StartupError {
     Environment {
         /// Name of the environment variable.
         variable: String,
-        /// Text that says what is wrong with the value. It does not show the value.
+        /// Text that says what is wrong with the variable's value. It does not show the value.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
@@ -126,10 +126,12 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// There is a problem with the script or its packages. The author has to fix them.
+    /// There is a problem with the script, its packages or its saved state, or this host was built
+    /// without Python. The author has to fix this.
     #[error("script {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Script {
-        /// Path of the script, or of the folder of its packages.
+        /// Path of the file or folder that is at fault: the script, its requirements, its packages
+        /// or its saved state.
         path: PathBuf,
         /// Text that says what is wrong with the script.
         problem: String,

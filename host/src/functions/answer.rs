@@ -31,11 +31,11 @@ pub struct Answer {
     logged_bytes: usize,
 }
 
-/// Maximum size of the log lines in an answer to an invocation, in bytes of JSON. The log of the
-/// host has all lines.
+/// Maximum size of the log lines in an answer to an invocation, in bytes of JSON. The log of
+/// Scorebox itself has all lines.
 ///
 /// One half of the size is for the log lines that the scorer writes in the calls of an invocation.
-/// The other half is for the lines in which the host reports failures.
+/// The other half is for the lines in which Scorebox reports failures.
 const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 
 /// Number of bytes that the JSON of an answer adds to the text of a log line: quotation marks and a
@@ -63,7 +63,7 @@ pub enum Unfit {
 
 impl Answer {
     /// Adds log lines of the invocation to the answer, up to a total size of `ANSWER_LOGS_BYTES`.
-    /// If some lines do not fit, a last line refers to the log of the host.
+    /// If some lines do not fit, a last line refers to the log of Scorebox itself.
     pub fn log(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let had_room = self.logged_bytes <= ANSWER_LOGS_BYTES;

@@ -1,4 +1,4 @@
-//! Tests of samples.
+//! Tests of reading sample files, and of comparing answers with the expected ones.
 
 use super::*;
 

@@ -9,7 +9,7 @@ use crate::text::counted;
 /// Reason why bytes are not an element of a text tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextFault {
-    /// The data end within the text, or within the length that precedes the text.
+    /// The data of the tensor end within a text, or within the length that precedes a text.
     #[error("is cut off")]
     CutOff,
     /// The bytes of the text are not UTF-8.
@@ -72,9 +72,9 @@ pub enum Misfit {
     Text {
         /// Name of the tensor.
         name: String,
-        /// Index of the element, in row-major order.
+        /// Index of the element that is not an accepted text, in row-major order.
         index: u64,
-        /// Reason why the bytes are not a text.
+        /// Reason why the bytes of the element are not an accepted text.
         fault: TextFault,
     },
     /// The data of a text tensor do not hold as many valid texts as the tensor's shape has

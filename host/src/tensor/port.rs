@@ -69,7 +69,7 @@ impl Port {
     }
 }
 
-/// Input and output ports of a tensor scorer.
+/// Input and output ports of a tensor scorer, and the rules for reading its requests.
 #[derive(Debug, Clone, Copy)]
 pub struct PortLists<'a> {
     /// Input ports, with unique names.

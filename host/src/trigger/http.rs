@@ -106,7 +106,7 @@ impl Ids {
         })
     }
 
-    /// Creates new ids for the response to a request that does not have ids.
+    /// Creates new ids for the response to a request whose ids are missing or cannot be used.
     #[must_use]
     pub fn made() -> Self {
         Self::of(&uuid::Uuid::new_v4().to_string())
@@ -364,7 +364,7 @@ pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) 
 }
 
 /// Checks that the content type of an answer that a scorer returned can be a response header. An
-/// empty answer whose status or headers the scorer chose need not have one.
+/// empty answer whose status or headers the scorer chose may lack a content type.
 ///
 /// # Errors
 /// Fails if the content type is not a media type, or is too long. The scorer is at fault.

@@ -40,7 +40,8 @@ impl<'a> Elements<'a> {
         self.port
     }
 
-    /// Reads the elements of the next row from the value at the cursor, and appends them.
+    /// Reads the elements of the next row from the value at the cursor, and appends them to the
+    /// tensor.
     #[inline]
     pub(in crate::codec) fn row(
         &mut self,
@@ -59,9 +60,9 @@ impl<'a> Elements<'a> {
         self.with_advice(value, reader)
     }
 
-    /// Reads all elements of the tensor from the value at the cursor, and appends them. The value
-    /// consists of lists that are nested like the port's shape, or of one flat list if the port is
-    /// a single column of any length.
+    /// Reads all elements of the tensor from the value at the cursor. The value consists of lists
+    /// that are nested like the port's shape, or of one flat list if the port is a single column of
+    /// any length.
     pub(in crate::codec) fn all(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -81,8 +82,8 @@ impl<'a> Elements<'a> {
         result
     }
 
-    /// Adds the elements of the value at the cursor, which is at the depth `depth`. The recursion
-    /// is bounded, because an element must not be a list.
+    /// Adds the elements of the value at the cursor to the tensor. `depth` is the value's depth in
+    /// the nested lists. The recursion is bounded, because an element must not be a list.
     fn value(
         &mut self,
         depth: usize,
@@ -130,8 +131,9 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Adds a number whose token states it precisely enough for the type of the port. Most numbers
-    /// of a body are of this kind. Returns false for any other element, and adds nothing.
+    /// Adds a number to the tensor, if its JSON token states it precisely enough for the port's
+    /// type. Most numbers of a body are of this kind. Returns false for any other element, and adds
+    /// nothing.
     #[inline]
     #[expect(
         clippy::cast_precision_loss,
@@ -164,8 +166,8 @@ impl<'a> Elements<'a> {
         true
     }
 
-    /// Adds one element, which is at the depth `depth`. If a list is expected at this depth, the
-    /// token is refused.
+    /// Adds the element that a JSON token states to the tensor. `depth` is the token's depth in the
+    /// nested lists. If a list is expected at this depth, the token is refused.
     #[inline(never)]
     fn element(
         &mut self,

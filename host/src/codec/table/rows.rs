@@ -28,8 +28,9 @@ pub(super) enum Rows {
 
 impl<'a> Table<'a> {
     /// Decodes the list of rows at the cursor. The first row decides whether the rows are objects
-    /// or lists. `header` has the columns of rows that are lists. If it is `None`, these rows have
-    /// the columns of the model that are not optional, in their order.
+    /// or lists. `header` has the columns of rows that are lists. If it is `None`, these rows are
+    /// nested lists for `nested_port`. Without such a port, they have the columns that are not
+    /// optional, in the order of the model.
     pub(super) fn rows(
         &mut self,
         header: Option<&Header>,
