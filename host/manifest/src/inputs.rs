@@ -176,8 +176,8 @@ pub(super) fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<
     })
 }
 
-/// Reads a text from a section. Returns `None` if the section does not have it. `key` is the name of
-/// the section, for the error.
+/// Reads a text from a section. Returns `None` if the section does not have it. `key` is the name
+/// of the section, for the error.
 #[cfg(feature = "scripts")]
 pub(super) fn text<'a>(
     section: &'a toml::Table,

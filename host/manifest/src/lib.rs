@@ -117,8 +117,8 @@ pub struct Manifest {
     /// Section `[precompiled]`: the component's machine code. `None` if the app folder does not
     /// have precompiled code.
     pub precompiled: Option<Precompiled>,
-    /// Section `[packaged]`: the packager's record of the files of the component and the model.
-    /// `None` if `scorebox build` or `scorebox package` did not write the app folder.
+    /// Section `[packaged]`: the packager's record of the files of the component, the script and
+    /// the model. `None` if `scorebox build` or `scorebox package` did not write the app folder.
     pub packaged: Option<Packaged>,
     /// Section `[config]`: settings that the scorer reads through `wasi:config`, by name.
     pub config: BTreeMap<String, String>,
@@ -248,8 +248,9 @@ struct Raw {
 }
 
 impl Raw {
-    /// Checks the values, and converts them to a manifest. `table` is the whole file, from which
-    /// some sections are read. Fails if a setting does not accept its value.
+    /// Checks the values of all sections, and converts them to a manifest. `table` is the whole
+    /// `scorebox.toml`, from which some sections are read. Fails if a setting does not accept its
+    /// value.
     fn into_manifest(self, path: &Path, table: &toml::Table) -> Result<Manifest, Problem> {
         let dir = path.parent().unwrap_or(Path::new(""));
         let scorer = self.scorer.into_section(dir, table)?;

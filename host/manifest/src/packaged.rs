@@ -1,5 +1,5 @@
-//! The section `[packaged]`: the record of the files of the component, the script and the model that
-//! `scorebox build` and `scorebox package` write.
+//! The section `[packaged]`: the record of the files of the component, the script and the model
+//! that `scorebox build` and `scorebox package` write.
 //!
 //! Owns the section and its checks. Must not know how files are compared with it.
 
@@ -12,8 +12,8 @@ use serde::Deserialize;
 #[cfg(feature = "scripts")]
 use crate::inputs::text;
 
-/// Section `[packaged]` of the manifest: the packager's record of the files of the component and
-/// the model.
+/// Section `[packaged]` of the manifest: the packager's record of the files of the component, the
+/// script and the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packaged {
     /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the scorer does not
@@ -83,7 +83,8 @@ struct RawFile {
 }
 
 impl RawPackaged {
-    /// Checks the values. `table` is the whole file, from which the facts of a script are read.
+    /// Checks the values of the section `[packaged]`. `table` is the whole `scorebox.toml`, from
+    /// which the facts of a script are read, and `dir` is its folder.
     pub(super) fn into_section(
         self,
         dir: &Path,

@@ -30,7 +30,7 @@ pub struct ScorerSection {
     /// Settings of the script in Python. `None` if a component or an ONNX graph is served.
     pub script: Option<ScriptSection>,
     /// Name of the ONNX graph that is served without a component. `None` if the manifest does not
-    /// name a graph: a component is served, or the model holds only one graph.
+    /// name a graph: a component or a script is served, or the model holds only one graph.
     pub graph: Option<String>,
     /// Path of the model's folder or single file. `None` if the scorer does not have a model.
     pub model: Option<PathBuf>,
@@ -64,7 +64,8 @@ pub(super) struct RawScorer {
 }
 
 impl RawScorer {
-    /// Checks the values. `table` is the whole file, from which the settings of a script are read.
+    /// Checks the values of the section `[scorer]`. `table` is the whole `scorebox.toml`, from
+    /// which the settings of a script are read, and `dir` is its folder.
     pub(super) fn into_section(
         self,
         dir: &Path,

@@ -32,8 +32,8 @@ pub struct StoreSection {
     /// Time after which a connection without traffic is checked, and replaced if the server does
     /// not answer on it.
     pub keepalive: Duration,
-    /// Redis commands that the scorer may send to the store, through the interface `redis` or from a
-    /// script. Empty if it may not send any.
+    /// Redis commands that the scorer may send to the store, through the interface `redis` or from
+    /// a script. Empty if it may not send any.
     pub commands: Allowed,
 }
 
@@ -49,7 +49,8 @@ pub(super) struct RawStore {
 }
 
 impl RawStore {
-    /// Checks the values. `table` is the whole file, which shows whether `commands` is there.
+    /// Checks the values of the section `[stores.<name>]`. `table` is the whole `scorebox.toml`,
+    /// which shows whether the key `commands` is there.
     pub(super) fn into_section(
         mut self,
         name: &str,

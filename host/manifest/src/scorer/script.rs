@@ -111,7 +111,8 @@ pub(super) fn section(table: &toml::Table, dir: &Path) -> Result<Option<ScriptSe
     }))
 }
 
-/// Fails if `file` does not have a name with one of these extensions. `example` is the fix.
+/// Checks that the name of `file` has one of `extensions`. The error names the setting `key`, and
+/// its fix shows `example`.
 #[cfg(feature = "scripts")]
 fn has_extension(key: &str, file: &str, extensions: &[&str], example: &str) -> Result<(), Problem> {
     let extension = Path::new(file).extension();

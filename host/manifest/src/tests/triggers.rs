@@ -16,8 +16,8 @@ fn triggers(triggers: &[&str]) -> String {
     minimal(&text)
 }
 
-/// Asserts that a manifest is refused with an error that has all of these parts, and that the error
-/// consists of a problem and a fix on one line each.
+/// Asserts that a manifest is refused with an error that has all texts in `parts`, and that the
+/// error consists of a problem and a fix on one line each.
 #[track_caller]
 fn refused(text: &str, parts: &[&str]) {
     let message = parse(text).map(drop).unwrap_err();
