@@ -18,13 +18,13 @@ const CONTRACT_BYTES: usize = 4 << 20;
 const REDIS_BYTES: usize = 64 << 20;
 /// Maximum size of the inputs of a graph, in bytes.
 const GRAPH_BYTES: usize = 256 << 20;
-/// Maximum size of a text in JSON that the host reads for a script, in bytes. The reply may have two
-/// and a half times as many.
+/// Maximum size of a text in JSON that the host reads for a script, in bytes. The reply may have
+/// two and a half times as many.
 const JSON_BYTES: usize = 16 << 20;
 /// Maximum size of an answer with its head, in bytes.
 const ANSWER_BYTES: usize = 512 << 20;
-/// Maximum size of the head of an answer, in bytes. It takes several times as much in the memory of
-/// the host.
+/// Maximum size of the head of a script's answer, in bytes. A head takes several times its size in
+/// the memory of the host.
 const HEAD_BYTES: usize = 64 << 10;
 /// Maximum size of a traceback, in bytes. The Python files of Scorebox send less.
 const TRACEBACK_BYTES: usize = 64 << 10;
@@ -66,7 +66,7 @@ pub(crate) enum Ending {
     },
 }
 
-/// Head of an answer.
+/// Head of a script's answer: the status code and the headers.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -172,8 +172,8 @@ pub(crate) fn request(attributes: &str, body: &[u8]) -> Option<Vec<u8>> {
     Some([&size[..], attributes.as_bytes(), body].concat())
 }
 
-/// Returns the message with which the host answers a script that it gives `body`, or that it
-/// refuses with a reason. `mark` is the first byte of the message.
+/// Returns the host's reply to a request of a script: the byte `mark`, which says how the request
+/// ended, and `body`, which is the result or the reason of a failure.
 pub(crate) fn reply(mark: u8, body: &[u8]) -> Vec<u8> {
     [&[mark][..], body].concat()
 }

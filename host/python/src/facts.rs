@@ -10,7 +10,7 @@ use wasmparser::{ExternalKind, Operator, Parser, Payload, RefType, TypeRef, ValT
 /// Import of the host's one function: the module and the name.
 pub(crate) const DOOR: (&str, &str) = ("host", "call");
 
-/// Module from which all other functions are imported.
+/// Module from which the engine imports all its functions except [`DOOR`].
 const WASI: &str = "wasi_snapshot_preview1";
 
 /// Exports of the module that the runtime calls or reads.
@@ -20,7 +20,7 @@ const EXPORTS: [(&str, ExternalKind); 3] = [
     ("host_alloc", ExternalKind::Func),
 ];
 
-/// Exports that would have to be called before any other function.
+/// Exports that would have to be called before any other function. The engine must not have them.
 const INITIALIZERS: [&str; 2] = ["_initialize", "_start"];
 
 /// Reason why a module cannot be the engine of a pack.
@@ -163,8 +163,8 @@ fn check_import(import: &wasmparser::Import<'_>) -> Result<(), FactError> {
     })
 }
 
-/// Returns the name of an instruction that changes a table or uses a passive segment. Returns `None`
-/// for any other instruction. Passive segments without such an instruction have no effect.
+/// Returns the name of an instruction that changes a table or uses a passive segment. Returns
+/// `None` for any other instruction. Passive segments without such an instruction have no effect.
 fn effect_outside_memory(operator: &Operator<'_>) -> Option<&'static str> {
     Some(match operator {
         Operator::TableSet { .. } => "table.set",

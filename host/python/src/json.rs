@@ -1,10 +1,10 @@
 //! JSON of a script, read by the host: the same objects of Python, in a fifth of the time.
 //!
-//! Owns the translation of JSON into Python's `marshal` format, which a script reads without parsing
-//! numbers. Must not know messages.
+//! Owns the translation of JSON into Python's `marshal` format, which a script reads without
+//! parsing numbers. Must not know messages.
 //!
-//! Values of the outermost object that a script takes as arrays become bytes instead, because Python
-//! would make an object of each number first. No other value becomes bytes.
+//! Values of the outermost object that a script takes as arrays become bytes instead, because
+//! Python would make an object of each number first. No other value becomes bytes.
 //!
 //! Python's own parser stays the rule. The host declines any text that it might read otherwise: a
 //! text that is not JSON, or has integers of more than 64 bits, `NaN`, infinity, single surrogates
@@ -19,7 +19,8 @@ use serde::Deserialize;
 /// which is larger.
 const DEPTH: usize = 100;
 
-/// Maximum number of keys that are remembered. Each takes several times its size.
+/// Maximum number of keys of JSON objects that a [`Writer`] remembers. A key takes several times
+/// its size in memory.
 const KEYS: usize = 4096;
 
 /// Flag of a type in `marshal`: later values may refer to this one.
@@ -142,8 +143,9 @@ impl Writer {
         written.is_some()
     }
 
-    /// Writes the numbers of a list of lists of the shape `inner`. A list without a stated number of
-    /// values may have any but none.
+    /// Writes the numbers of a list of `size` values, each of the shape `inner`. If `size` is
+    /// `None`, the list may have any number of values but 0. Returns `None` if the list has another
+    /// shape.
     fn numbers(&mut self, json: &mut Jiter<'_>, size: Option<u32>, inner: &[u32]) -> Option<()> {
         let mut count = 0_u32;
         let mut next = json.known_array().ok()?;

@@ -1,7 +1,7 @@
 //! Making of a pack out of wheels from PyPI.
 //!
-//! Owns the order of the steps and the files of a pack, and the taking of state images. Must not know how wheels are fetched, nor
-//! where packs are kept.
+//! Owns the order of the steps and the files of a pack, and the taking of state images. Must not
+//! know how wheels are fetched, nor where packs are kept.
 //!
 //! CPython and its libraries come as one WebAssembly module. The module is run once, until the
 //! libraries are imported, and stored as it is then. The result, called *stock*, is compiled. So an

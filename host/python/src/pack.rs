@@ -40,7 +40,7 @@ pub enum PackError {
     /// The pack does not exist, or a file of it cannot be read.
     #[error("{}: cannot be read: {source}; run `cargo xtask setup --python`, which makes the pack", path.display())]
     Unreadable {
-        /// File or folder.
+        /// File or folder that cannot be read.
         path: PathBuf,
         /// Error of the system.
         source: io::Error,

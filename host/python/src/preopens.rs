@@ -5,7 +5,8 @@
 //!
 //! The C library of the interpreter looks at the folders once, and remembers their numbers. So
 //! every instance must have the same folders in the same order as the instance in which the pack
-//! was made. Where a script has no packages or no model, it sees the pack's folder [`EMPTY_FOLDER`].
+//! was made. Where a script has no packages or no model, it sees the pack's folder
+//! [`EMPTY_FOLDER`].
 
 /// Folder of the archive that Python imports its libraries from.
 pub(crate) const LIBRARY: &str = "/usr/local/lib";

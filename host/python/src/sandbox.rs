@@ -66,7 +66,7 @@ pub struct FolderError {
 }
 
 impl Folders<'_> {
-    /// Returns the system as an interpreter sees it: these folders, which it can only read, and
+    /// Returns the system as an interpreter sees it: the folders, which it can only read, and
     /// clocks and randomness.
     ///
     /// # Errors
@@ -95,8 +95,8 @@ impl Folders<'_> {
 }
 
 impl Sandbox {
-    /// Creates a store for an interpreter whose memory has the limit `limit`. It runs until
-    /// `deadline`, which each call replaces.
+    /// Creates a store for an interpreter whose memory has the limit `limit`. The interpreter runs
+    /// until `deadline`. Each call sets another deadline.
     pub(crate) fn store(
         engine: &Engine,
         mut wasi: WasiCtxBuilder,

@@ -1,4 +1,4 @@
-//! A script, its requests and its answers, and why there may be none.
+//! A script, its requests and its answers, and the reasons why a start or a call fails.
 //!
 //! Owns these types. Must not know how a script runs.
 
@@ -71,7 +71,7 @@ pub enum StartError {
     /// The instance needs more memory than it may have.
     #[error("the script did not start: it needs more than {limit_bytes} bytes of memory")]
     OutOfMemory {
-        /// Maximum size of the memory, in bytes.
+        /// Maximum size of the memory of an instance, in bytes.
         limit_bytes: u64,
     },
     /// All instances together need more memory than they may have.

@@ -29,31 +29,32 @@ pub(crate) const PAGE_BYTES: u64 = 4096;
 const WASM_PAGE_BYTES: u64 = 64 << 10;
 /// First bytes of a state image.
 const MAGIC: &[u8; 8] = b"SBXSTATE";
-/// Maximum size of the head, in bytes. Each run takes some 20 bytes of it.
+/// Maximum size of the head of a state image, in bytes. Each run of pages takes some 20 bytes.
 const HEAD_BYTES: u32 = 32 << 20;
-/// Size of all pages from which an image is mapped, in bytes. Copying fewer takes few milliseconds,
-/// and its instances start with one mapping each.
+/// Minimum size of all pages of a state image that is mapped into instances, in bytes. A smaller
+/// image is copied, which takes a few milliseconds and no further mappings.
 const SHARED_BYTES: u64 = 32 << 20;
-/// Size of a run from which it is mapped, in bytes. Each mapping is one of the 65,530 that a
-/// process may have, and shorter runs are most of the runs and few of the bytes.
+/// Minimum size of a run of pages that is mapped from a large state image, in bytes. Shorter runs
+/// are copied: a process may have 65,530 mappings, and most runs are short but hold few bytes.
 const SHARED_RUN_BYTES: u64 = 1 << 20;
-/// Format of the head that this version reads and writes.
+/// Format of the head of a state image that this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
 
 /// Head of a state image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateRecord {
-    /// Format of the head.
+    /// Format of the head of the image.
     pub format: u32,
-    /// Digest of the module over which the image lies, as the record of the pack has it.
+    /// SHA-256 digest of the pack's module whose memory the image changes, as the record of the
+    /// pack has it.
     pub stock_sha256: String,
     /// Digest of what the image was made from: the script, its packages and its model. The packager
     /// chooses it and compares it.
     pub inputs_sha256: String,
     /// Contract of the script.
     pub contract: String,
-    /// Size of the memory, in bytes.
+    /// Size of the interpreter's memory, in bytes.
     pub memory_bytes: u64,
     /// Parts of the memory in the image: where each begins, and its size, in bytes.
     pub runs: Vec<(u64, u64)>,
@@ -162,10 +163,10 @@ impl StateImage {
         }
     }
 
-    /// Checks that the image was made with a pack.
+    /// Checks that the image was made with the pack whose module has the digest `stock_sha256`.
     ///
     /// # Errors
-    /// Fails if the pack has another module.
+    /// Fails if the image was made with another module.
     pub(crate) fn fits(&self, stock_sha256: &str) -> Result<(), StateError> {
         match self.record.stock_sha256 == stock_sha256 {
             true => Ok(()),
@@ -210,8 +211,9 @@ impl StateImage {
 }
 
 impl StateRecord {
-    /// Returns the size of all pages, in bytes. Returns `None` if the head is inconsistent: a
-    /// format of another version, or runs that are no pages, overlap or end after the memory.
+    /// Returns the size of all pages of the image, in bytes. Returns `None` if the head is
+    /// inconsistent: it has the format of another version, the memory has an impossible size, or a
+    /// run is empty, does not consist of pages, is out of order or ends after the memory.
     fn page_bytes(&self) -> Option<u64> {
         let mut end = 0;
         let mut sum = 0;
@@ -230,7 +232,8 @@ impl StateRecord {
         fits.then_some(sum)
     }
 
-    /// Returns the content of the file with this head. `memory` is the whole memory.
+    /// Returns the content of a state image with this head. `memory` is the whole memory of the
+    /// interpreter.
     ///
     /// # Errors
     /// Fails if the head is inconsistent with the memory.

@@ -1,7 +1,7 @@
 //! Standard streams of the interpreter's native code.
 //!
-//! Owns the way of these bytes into log lines. Python's own `print` does not pass here, since the
-//! Python files of Scorebox send its lines as messages. Must not know messages.
+//! Owns the division of what native code writes into log lines. Python's own `print` does not pass
+//! here, since the Python files of Scorebox send its lines as messages. Must not know messages.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,9 +14,11 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::outside::{Current, Level};
 
-/// Maximum size of a line, in bytes. A longer text without a line break becomes several lines.
+/// Maximum size of a log line that native code writes, in bytes. A longer text without a line break
+/// becomes several lines.
 const LINE_BYTES: usize = 16 << 10;
-/// Number of bytes that are kept of the end of what was written, for the reason of a trap.
+/// Number of bytes that are kept from the end of what native code wrote. The reason of a trap shows
+/// them.
 const TAIL_BYTES: usize = 2 << 10;
 
 /// Standard output or standard error of an interpreter.
@@ -42,7 +44,7 @@ impl Lines {
         }
     }
 
-    /// Returns the end of what was written, and forgets it.
+    /// Returns the end of what native code wrote to this stream, and forgets it.
     pub(crate) fn take_tail(&self) -> String {
         let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let tail = std::mem::take(&mut text.tail);

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-/// Runs calls until the mailbox of the instance is closed.
+/// Python code that runs calls until the mailbox of the instance is closed.
 pub(crate) const LOOP: &str = "import scorebox_world\nscorebox_world.loop()\n";
 
-/// Fills the memory that was freed with zeros, which compress well. It ends when no memory is left,
-/// so the memory must not be able to grow.
+/// Python code that fills freed memory with zeros, which compress well. The code ends when no
+/// memory is left, so the memory must not be able to grow.
 ///
-/// The memory of the pack is filled, too. Otherwise a state image would hold the zeros as far as the
-/// pack has something else there.
+/// It runs when a pack is made and when a state image is taken. If only the image had the zeros,
+/// they would differ from the memory of the pack, and so the image would have to hold them.
 #[cfg(feature = "compiler")]
 pub(crate) const CLEAR: &str = "
 def _clear():
@@ -60,8 +60,8 @@ pub(crate) fn taken() -> String {
     guarded("taken()")
 }
 
-/// Returns code that calls a function of the world, and sends an exception to the host as the end
-/// of a call.
+/// Returns code that calls a function of the module `scorebox_world`, and sends an exception to the
+/// host as the end of a call.
 fn guarded(call: &str) -> String {
     format!(
         r#"

@@ -1,6 +1,6 @@
 //! The world of a script: the Python files of Scorebox that surround it in the sandbox.
 //!
-//! Owns the list of the files. Must not know what they do, nor how they get into a pack.
+//! Owns the list of these files. Must not know what they do, nor how they get into a pack.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,8 @@ macro_rules! files {
     };
 }
 
-/// Names and texts of the files. A pack has them in its library.
+/// Names and texts of the Python files that surround a script in the sandbox. A pack has them in
+/// its library.
 pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_accelerate.py",
     "scorebox_azureml.py",
@@ -38,7 +39,7 @@ pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_world.py",
 ];
 
-/// Returns the SHA-256 digest of the files and their names, in hexadecimal.
+/// Returns the SHA-256 digest of the Python files in [`FILES`] and of their names, in hexadecimal.
 pub(crate) fn digest() -> String {
     let mut digest = Sha256::new();
     for (name, text) in FILES {

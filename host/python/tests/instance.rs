@@ -52,7 +52,7 @@ impl Outside for Host {
     }
 }
 
-/// Script in a folder of its own.
+/// Returns a script with the text `code` in a temporary folder, and the folder.
 fn script(pack: &Arc<Pack>, code: &str) -> (tempfile::TempDir, Script) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("score.py"), code).unwrap();

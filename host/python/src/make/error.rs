@@ -16,7 +16,7 @@ pub enum MakeError {
     /// A file or a folder cannot be used.
     #[error("{}: cannot {action}: {source}; see that the disk has 1 GB of room", path.display())]
     File {
-        /// File or folder.
+        /// File or folder that cannot be used.
         path: PathBuf,
         /// Verb of the step that was tried, such as `be written`.
         action: &'static str,
@@ -42,7 +42,7 @@ pub enum MakeError {
     Archive {
         /// Name of the archive.
         archive: String,
-        /// File in the archive.
+        /// Path of the file in the archive.
         name: String,
         /// Error of the archive.
         source: ZipError,

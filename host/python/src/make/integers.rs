@@ -54,7 +54,7 @@ pub(super) fn all() -> Vec<Patch> {
     patches
 }
 
-/// Changes a module.
+/// Applies changes to a module of WebAssembly.
 ///
 /// # Errors
 /// Fails if the module does not have the bytes that a change replaces.
@@ -81,7 +81,8 @@ fn replace(rest: &mut [u8], from: &[u8], to: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Replaces texts by one that may be longer than the first of them.
+/// Writes a text over the texts at the start of `rest`. The new text may be longer than the first
+/// of them. Returns `None` if `rest` is too short, or has other bytes than ASCII there.
 fn replace_text(rest: &mut [u8], text: &str) -> Option<()> {
     let bytes = rest.get_mut(..text.len())?;
     if !bytes.iter().all(|byte| byte.is_ascii()) {

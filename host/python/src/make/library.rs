@@ -124,8 +124,8 @@ impl<W: Write + Seek> Library<W> {
     }
 }
 
-/// Returns true if a file belongs into the library. `name` is the path of the file, of which the
-/// first part is the package or the module, or only this part.
+/// Returns true if a file belongs into the library of the pack. `name` is the path of the file in
+/// its wheel, which begins with the package or the module. The name of the package alone will do.
 fn is_kept(name: &str) -> bool {
     let first = name.split('/').next().unwrap_or(name);
     let first = first.strip_suffix(".pyc").unwrap_or(first);

@@ -16,13 +16,14 @@ use crate::facts::DOOR;
 use crate::preopens::{self, LIBRARY};
 use crate::turns::CLEAR;
 
-/// Python program that imports the libraries.
+/// Python program that imports the libraries of a pack.
 pub(super) const PRELOAD: &str = include_str!("preload.py");
 
-/// Maximum size of what the program may write to standard error, in bytes.
+/// Maximum size of what `preload.py` may write to standard error, in bytes.
 const OUTPUT_BYTES: usize = 1 << 20;
 
-/// Answer of the door to a guest that has no host.
+/// Result of `host.call`, the function by which Python sends a message to the host. While a pack is
+/// made, no host answers.
 const NO_HOST: i32 = -1;
 
 /// Runs the preload in an instance of `module`, which must be the instrumented form of the module

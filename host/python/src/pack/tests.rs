@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-/// Writes a pack whose file of machine code has other content, and makes it read-only.
+/// Writes a pack that has a text in place of machine code, and makes it read-only. `change` may
+/// change the record, before it is written, and the other file in the folder.
 fn pack(change: impl FnOnce(&mut PackRecord, &Path)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let code = b"no machine code";

@@ -1,4 +1,5 @@
-//! Functions that the interpreter's module imports: WASI preview 1, and the door.
+//! Functions that the interpreter's module imports: WASI preview 1, and the door (`host.call`),
+//! through which the script and the host exchange messages.
 //!
 //! Owns the copying of messages out of and into the interpreter's memory, and what the host does
 //! about each message. Must not know what a call is for.
@@ -12,19 +13,20 @@ use crate::door::{self, Ending, Frame, FrameError};
 use crate::json;
 use crate::outside::{GraphFailure, Level, RedisFailure};
 
-/// Result of the door if nobody is there to answer. Python raises `ConnectionRefusedError`.
+/// Result of `host.call` if no host answers the script at the moment. Python raises
+/// `ConnectionRefusedError`.
 const NO_HOST: i32 = -1;
-/// Result of the door if the message cannot be passed. Python raises `OSError`.
+/// Result of `host.call` if the message cannot be passed. Python raises `OSError`.
 const FAULT: i32 = -2;
 
 /// Size of a text in JSON that is surely read within one tick of the engine, in bytes.
 const TICK_BYTES: usize = 64 << 10;
 
-/// First byte of a reply with what was asked for.
+/// First byte of the host's reply to a request of a script that succeeded.
 const DONE: u8 = 0;
-/// First byte of a reply with the reason of a failure.
+/// First byte of the host's reply to a request of a script that failed. The reason follows.
 const FAILED: u8 = 1;
-/// First byte of a reply with the reason of a timeout.
+/// First byte of the host's reply to a request of a script that took too long. The reason follows.
 const TIMED_OUT: u8 = 2;
 
 /// Returns a linker with everything that the interpreter's module may import.
@@ -92,7 +94,8 @@ async fn pass(
     Ok(0)
 }
 
-/// Answers a message. Returns `None` if nobody is there to answer.
+/// Answers a message of the interpreter. Returns `None` if no host answers at the moment, or if the
+/// interpreter asks for the next request and the mailbox is closed.
 async fn answer(caller: &mut Caller<'_, Sandbox>, frame: Frame) -> Option<Vec<u8>> {
     let mailbox = caller.data().mailbox.clone();
     let outside = caller.data().outside.clone();

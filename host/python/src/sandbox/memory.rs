@@ -10,10 +10,10 @@ use wasmtime::ResourceLimiter;
 /// Maximum number of elements of the module's table.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// Maker of an instance's part in a limit that several instances share.
+/// Function that returns an instance's part in a memory limit that several instances share.
 ///
-/// It is asked about what an instance needs beyond the memory of the pack. The instances share
-/// the pages of the pack until they write to them.
+/// The shared limit counts only what an instance needs beyond the memory of the pack, because the
+/// instances share the pages of the pack until they write to them.
 pub type SharedLimit = Arc<dyn Fn() -> Box<dyn ResourceLimiter + Send + Sync> + Send + Sync>;
 
 /// Limit on the memory of an interpreter, with the reason why it was last refused memory.
@@ -33,7 +33,7 @@ pub(crate) struct Limit {
 pub(crate) enum Refusal {
     /// Limit of this interpreter.
     Own,
-    /// Limit that it shares with others.
+    /// Limit that the interpreter shares with others.
     Shared,
 }
 

@@ -2,8 +2,8 @@
 //! replace those of Wasmtime.
 //!
 //! Owns the numbers, the times, the names and the order of files as a script sees them. What the
-//! interpreter read of a file stays in its memory, also after it was freed, and so in the image. Must
-//! not know how an image is taken.
+//! interpreter read of a file stays in its memory, also after it was freed, and so in the image.
+//! Must not know how an image is taken.
 //!
 //! An instance that serves calls sees the real times: Python compares the time of a folder with the
 //! time that it remembers, and lists the folder again only if they differ.
@@ -43,7 +43,8 @@ const LIST_BYTES: u32 = 64 << 20;
 /// Error of WASI: a number does not fit.
 const OVERFLOW: i32 = 61;
 
-/// Numbers of files in the order in which they were first seen, by the numbers of the system.
+/// Numbers that a script sees for files, by the numbers (`ino`) that the system gives them. Files
+/// are numbered in the order in which the script first saw them.
 #[derive(Clone, Default)]
 struct Numbers(Arc<Mutex<HashMap<u64, u64>>>);
 
@@ -174,7 +175,7 @@ async fn entries(
 }
 
 impl Entry {
-    /// Reads the entries of a whole folder, and returns them by their names.
+    /// Reads all entries from the list of a folder, and returns them in the order of their names.
     fn all(mut list: &[u8]) -> Vec<Self> {
         let mut entries = Vec::new();
         while let Some((entry, rest)) = Self::first(list) {

@@ -22,17 +22,17 @@ pub(super) const FAULT: i32 = 21;
 const INVALID: i32 = 28;
 /// Error of WASI: the descriptor is not that of a socket.
 const NOT_A_SOCKET: i32 = 57;
-/// Error of WASI: the system does not have this.
+/// Error of WASI: the system does not support the operation.
 const NOT_SUPPORTED: i32 = 58;
 
 /// Size of a subscription of `poll_oneoff`, in bytes.
 const SUBSCRIPTION_BYTES: u32 = 48;
 /// Size of an event of `poll_oneoff`, in bytes.
 const EVENT_BYTES: u32 = 32;
-/// Maximum number of subscriptions at a time.
+/// Maximum number of subscriptions that a call of `poll_oneoff` may have.
 const SUBSCRIPTIONS: u32 = 64;
 
-/// Replaces the functions in a linker that has those of Wasmtime.
+/// Replaces `poll_oneoff` and the functions for sockets in a linker that has those of Wasmtime.
 ///
 /// # Errors
 /// Fails only if a function has another type than the one that it replaces.
@@ -118,7 +118,7 @@ async fn poll(
     Ok(0)
 }
 
-/// Times of the two clocks.
+/// Times of the monotonic clock and of the wall clock at one moment.
 struct Now {
     monotonic_ns: u64,
     wall: Duration,

@@ -18,8 +18,8 @@ use crate::sandbox::Sandbox;
 /// processes share the pages of the file until they write to them. A write does not reach the file.
 ///
 /// # Errors
-/// Fails if the range is not in the memory, if its start or `place` is not that of a page, or if the
-/// system does not map the file.
+/// Fails if the range is not in the memory, if its start or `place` is not that of a page, or if
+/// the system does not map the file.
 pub(super) fn map(
     store: &mut Store<Sandbox>,
     memory: Memory,

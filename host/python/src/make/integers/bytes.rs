@@ -4,7 +4,8 @@
 
 use super::{Change, Patch};
 
-/// Functions of numpy that name the default integer, by the place of the instruction.
+/// Places in the pinned wheel's module of the instructions by which functions of numpy name the
+/// default integer.
 const DEFAULT_INTEGERS: [usize; 6] = [
     0x4c_02af, // PyArray_ArangeObj
     0x4c_3376, // discover_descriptor_from_pylong
@@ -19,7 +20,8 @@ const LONG: &[u8] = b"\x41\x07";
 /// The instruction that pushes numpy's number of the C type `long long`.
 const LONG_LONG: &[u8] = b"\x41\x09";
 
-/// Other changes: the place, the bytes of the wheel and those of the pack.
+/// Changes of single instructions and tables of numpy: the place in the module, the bytes that the
+/// wheel has there, and the bytes that the pack gets.
 const BYTES: [(usize, &[u8], &[u8]); 11] = [
     // PyArray_PutTo, PyArray_Repeat, PyArray_Choose and PyUFunc_GenericReduction take integers of
     // 64 bits as indices: they ask for NPY_ARRAY_SAME_KIND_CASTING. A call is written shorter to
@@ -89,7 +91,7 @@ const TEXTS: [(usize, &str); 2] = [
     ),
 ];
 
-/// Returns the changes of a few bytes.
+/// Returns the changes that replace only a few bytes of the module: numbers, flags and texts.
 pub(super) fn patches() -> Vec<Patch> {
     let integers = DEFAULT_INTEGERS
         .iter()

@@ -200,7 +200,7 @@ const TARGET_STRIDE: u8 = 9;
 const STATE: u8 = 10;
 const VALUE: u8 = 11;
 
-/// Returns the changes to conversions.
+/// Returns the changes to numpy's conversions between types of numbers.
 pub(super) fn patches() -> Vec<Patch> {
     let mut patches = Vec::new();
     for (from, to, places) in CASTS {
@@ -213,7 +213,7 @@ pub(super) fn patches() -> Vec<Patch> {
     patches
 }
 
-/// Returns a function that converts the numbers of an array one by one.
+/// Returns the code of a function that converts the numbers of an array one by one.
 fn cast(from: From, to: To) -> Vec<u8> {
     let (value_type, load_value) = match from {
         From::F32 => (F32, F32_LOAD),
@@ -260,8 +260,9 @@ fn cast(from: From, to: To) -> Vec<u8> {
     ])
 }
 
-/// Stores an integer as an index, or ends the conversion with an error. `is_wrong` takes the
-/// integer from the stack.
+/// Returns instructions that store an integer as an index, or end the conversion with an error. The
+/// instructions `is_wrong` take the integer from the stack, and push 1 if it does not fit into an
+/// index. The instructions `narrow` convert it to 32 bits.
 fn index(is_wrong: &[u8], narrow: &[u8]) -> Vec<u8> {
     join(&[
         &get(VALUE),
@@ -274,7 +275,7 @@ fn index(is_wrong: &[u8], narrow: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// Ends the conversion with an error if the top of the stack is not 0.
+/// Returns instructions that end the conversion with an error if the top of the stack is not 0.
 fn refuse() -> Vec<u8> {
     join(&[IF, &raise(INDEX_TEXT, STATE), &i32(-1), RETURN, &[END]])
 }
@@ -329,7 +330,7 @@ fn push_f32(number: f64) -> Vec<u8> {
 const TWO_31: f64 = 2_147_483_648.0;
 const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
-/// Stores a floating-point number as an integer.
+/// Returns instructions that store a floating-point number as an integer.
 fn float(float: &Float, to: To) -> Vec<u8> {
     let value = get(VALUE);
     let is = |comparison: &[u8], number| join(&[&value, &(float.push)(number), comparison]);

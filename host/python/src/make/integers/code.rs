@@ -1,8 +1,9 @@
 //! Instructions of WebAssembly as bytes.
 //!
-//! Owns the encoding of what the changes use. Must not know what the instructions are for.
+//! Owns the encoding of the instructions that the changes to numpy use. Must not know what the
+//! instructions are for.
 
-/// Ends a block or a function.
+/// Instruction that ends a block or a function.
 pub(super) const END: u8 = 0x0b;
 /// Instruction that does nothing.
 pub(super) const NOP: u8 = 0x01;
@@ -49,7 +50,7 @@ pub(super) const I64: u8 = 0x7e;
 pub(super) const F32: u8 = 0x7d;
 pub(super) const F64: u8 = 0x7c;
 
-/// Numbers of functions in the pinned wheel.
+/// Numbers of functions in the module of the pinned wheel.
 pub(super) const PY_ERR_SET_STRING: u32 = 4081;
 pub(super) const PY_GIL_STATE_ENSURE: u32 = 4777;
 pub(super) const PY_GIL_STATE_RELEASE: u32 = 4779;
@@ -64,61 +65,64 @@ pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
-/// Pushes a local.
+/// Returns the instruction that pushes the value of a local.
 pub(super) fn get(local: u8) -> Vec<u8> {
     vec![0x20, local]
 }
 
-/// Pops into a local.
+/// Returns the instruction that pops a value into a local.
 pub(super) fn set(local: u8) -> Vec<u8> {
     vec![0x21, local]
 }
 
-/// Copies the top of the stack into a local.
+/// Returns the instruction that copies the top of the stack into a local.
 pub(super) fn tee(local: u8) -> Vec<u8> {
     vec![0x22, local]
 }
 
-/// Leaves a block, or repeats a loop.
+/// Returns the instruction that leaves a block, or repeats a loop.
 pub(super) fn branch(depth: u8) -> Vec<u8> {
     vec![0x0c, depth]
 }
 
-/// Leaves a block, or repeats a loop, if the top of the stack is not 0.
+/// Returns the instruction that leaves a block, or repeats a loop, if the top of the stack is not
+/// 0.
 pub(super) fn branch_if(depth: u8) -> Vec<u8> {
     vec![0x0d, depth]
 }
 
-/// Pushes a number.
+/// Returns the instruction that pushes a number of 32 bits.
 pub(super) fn i32(number: i32) -> Vec<u8> {
     signed(0x41, number.into())
 }
 
-/// Pushes a number.
+/// Returns the instruction that pushes a number of 64 bits.
 pub(super) fn i64(number: i64) -> Vec<u8> {
     signed(0x42, number)
 }
 
-/// Reads 4 bytes at the address on the stack and an offset below 128.
+/// Returns the instruction that replaces the address on the stack by the 4 bytes at that address
+/// plus an offset below 128.
 pub(super) fn load(offset: u8) -> Vec<u8> {
     vec![0x28, 0x02, offset & 0x7f]
 }
 
-/// Reads 4 bytes at an address.
+/// Returns instructions that push the 4 bytes at an address.
 pub(super) fn variable(address: u32) -> Vec<u8> {
     let mut code = vec![0x41, 0x00, 0x28, 0x02];
     code.extend(padded(address));
     code
 }
 
-/// Calls a function.
+/// Returns the instruction that calls the function with a number.
 pub(super) fn call(function: u32) -> Vec<u8> {
     let mut code = vec![0x10];
     code.extend(padded(function));
     code
 }
 
-/// Raises `OverflowError` with the text at an address. `local` is free for use.
+/// Returns instructions that raise `OverflowError` with the text at an address. They overwrite the
+/// local `local`.
 pub(super) fn raise(text: u32, local: u8) -> Vec<u8> {
     join(&[
         &call(PY_GIL_STATE_ENSURE),
@@ -131,7 +135,8 @@ pub(super) fn raise(text: u32, local: u8) -> Vec<u8> {
     ])
 }
 
-/// Reads a number. Returns it with the count of its bytes.
+/// Reads an unsigned number in LEB128 from the start of `bytes`. Returns the number, and how many
+/// bytes it takes. Returns `None` if it takes more than four bytes, or is cut off.
 pub(super) fn read_leb128(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut number = 0;
     for (place, byte) in bytes.iter().take(4).enumerate() {
@@ -143,7 +148,7 @@ pub(super) fn read_leb128(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// Returns the number in five bytes, as the linker writes it.
+/// Returns a number in LEB128, padded to five bytes as the linker writes it.
 fn padded(number: u32) -> [u8; 5] {
     let part = |shift: u32| {
         let [low, ..] = (number >> shift).to_le_bytes();

@@ -1,4 +1,5 @@
-//! Functions of indices: numpy computes with 64 bits, and refuses where it cannot.
+//! Two functions for ufuncs and `numpy.dot` of indices of 32 bits: the first lets a ufunc compute
+//! with 64 bits, and the second refuses a product for which numpy cannot do that.
 //!
 //! Owns the code of these two functions. Must not know other functions of numpy.
 
@@ -10,9 +11,10 @@ use super::code::{
 };
 use super::{Change, Patch};
 
-/// Place of `cast_sfloat_to_sfloat_unaligned`, which only numpy's own tests use.
+/// Place in the module of the function `cast_sfloat_to_sfloat_unaligned`, which [`promotion`]
+/// replaces. Only numpy's own tests use the original.
 const PROMOTION: usize = 0x6a_459c;
-/// Place of `LONG_dot`.
+/// Place in the module of the function `LONG_dot`, which computes `numpy.dot` of indices.
 const LONG_DOT: usize = 0x4d_86ea;
 /// Address of numpy's descriptor of the C type `long`, and of `long long`.
 const LONG: u32 = 26_425_628;
@@ -26,7 +28,7 @@ const DISPATCH_CACHE: u8 = 124;
 /// Offset of the type in an object of Python.
 const TYPE: u8 = 4;
 
-/// Returns the changes to functions of indices.
+/// Returns the changes to the functions that compute with indices.
 pub(super) fn patches() -> [Patch; 2] {
     let function = |offset, code| Patch {
         offset,
@@ -37,10 +39,11 @@ pub(super) fn patches() -> [Patch; 2] {
     [function(PROMOTION, promotion()), function(LONG_DOT, dot)]
 }
 
-/// Replaces the type `long` by `long long` in the types of a ufunc's inputs, if the caller asks for
-/// no type and numpy knows the function of the wider types. Then calls the function that numpy
-/// would have called. Types that numpy does not know yet stay, because numpy would look at the
-/// arrays to find a function, and would remember it for the wider types.
+/// Returns the code of a function that replaces the type `long` by `long long` in the types of a
+/// ufunc's inputs, if the caller asks for no type and numpy knows the function of the wider types.
+/// It then calls the function that numpy would have called. Types that numpy does not know yet
+/// stay, because numpy would look at the arrays to find a function, and would remember it for the
+/// wider types.
 fn promotion() -> Vec<u8> {
     // Parameters, then locals. The local `replaced` has a bit for each replaced type.
     let [ufunc, operands, signature, types, flag] = [0, 1, 2, 3, 4];
