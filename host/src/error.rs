@@ -157,7 +157,7 @@ struct Line {
     settlement: Settlement,
     severity: Severity,
     /// True if the client may retry after a second. Within this time an instance is usually free
-    /// again, or a restarted cache responds again.
+    /// again, or the restarted server of a store responds again.
     retry: bool,
     scorer_at_fault: bool,
 }

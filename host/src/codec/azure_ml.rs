@@ -1,8 +1,8 @@
 //! Azure ML's format: a body is `{"data": [[…]]}`, or has one such list for each port's name, and
 //! the answer consists of nested lists.
 //!
-//! Owns the names that callers use, and the format of the answer. Must not know how an element is
-//! read, or how rows are read, which is in `table`.
+//! Owns the names that callers use for inputs, and the format of the answer. Must not know how an
+//! element is read, or how rows are read, which is in `table`.
 
 use serde_json::Error;
 
