@@ -111,8 +111,7 @@ fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
 
 /// Returns the digest of everything that the state image of a script is made from, in hexadecimal:
 /// the script, its packages, its model, the engine pack, the configuration, and what the script can
-/// learn about itself. `packaged` is the
-/// record of the app.
+/// learn about itself. `packaged` is the record of the app.
 #[cfg(feature = "python")]
 #[must_use]
 pub fn state_inputs(manifest: &Manifest, packaged: &Packaged) -> String {

@@ -89,7 +89,8 @@ fn unlike_sample(manifest: &Manifest, model: &Model, problem: String) -> Startup
     }
 }
 
-/// Fix in the error message if a scorer does not return the answer that its sample expects.
+/// Fix in the error message if a component or a graph does not return the answer that its sample
+/// expects.
 #[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
                               intended, write it into the sample's `outputs`";

@@ -23,19 +23,19 @@ pub struct CheckReport {
     /// WIT world of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
     /// Version of the WIT contract that the component was built against, or the version that this
-    /// host serves if a graph is served without a component.
+    /// host serves if a script or a graph is served without a component.
     pub wit_version: String,
-    /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a graph is served
-    /// without a component.
+    /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a script or a graph
+    /// is served without a component.
     pub component_digest: Option<String>,
     /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the app does not have
     /// a model.
     pub model_digest: Option<String>,
     /// Text that says where the executable code comes from: precompiled by the packager for a CPU
-    /// level, compiled when the host starts, or a graph and the engine that runs the graph.
+    /// level, compiled when the host starts, or a script or a graph with the engine that runs it.
     pub code: String,
-    /// Signature of the scorer as JSON: what `describe` returned, or the inputs and outputs of a
-    /// graph.
+    /// Signature of the scorer as JSON: what `describe` returned, what a script states, or the
+    /// inputs and outputs of a graph.
     pub signature: Value,
 }
 

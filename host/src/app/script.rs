@@ -112,8 +112,8 @@ pub(super) async fn load(
 /// Returns what all instances of the manifest's script share.
 ///
 /// # Errors
-/// Fails if the script is not a file or its packages are not there, or if there is no usable engine
-/// pack.
+/// Fails if the script is not a file or its packages are not there, if its state image cannot be
+/// opened, or if there is no usable engine pack.
 fn script(
     manifest: &Manifest,
     section: &ScriptSection,
@@ -201,7 +201,8 @@ fn check(
     }
 }
 
-/// Opens the engine pack. It must be the pack of the record, if there is a record.
+/// Opens the engine pack. If `packaged` is the record of a packaged script, the pack must be the
+/// one that the script was packaged with.
 fn open(
     packaged: Option<&PackagedScript>,
     proof: Proof,

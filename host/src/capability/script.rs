@@ -75,8 +75,8 @@ impl ScriptServices {
         }
     }
 
-    /// Returns the script's store. A store with another name than `default` counts if it is the
-    /// only one.
+    /// Returns the script's store: the one with the name `default`, or the only store of the
+    /// manifest if its name is another one.
     fn store(&self) -> Option<(&str, &Store)> {
         let stores = &self.shared.stores;
         let mut named = stores.iter();

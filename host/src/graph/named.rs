@@ -1,4 +1,4 @@
-//! The graphs of a model, by name, for a component that calls them.
+//! The graphs of a model, by name, for a component or a script that calls them.
 //!
 //! Owns the names of the graphs and the number of runs at a time. Must not know who calls, or
 //! through which interface.
@@ -17,7 +17,7 @@ use crate::manifest::Limits;
 use crate::tensor::Tensor;
 use crate::{sizing, timer};
 
-/// Graphs of a model by name, ready to run for a component.
+/// Graphs of a model by name, ready to run for a component or a script.
 pub struct Graphs {
     /// Loaded graphs by name, in byte order of the names.
     graphs: BTreeMap<String, Arc<Graph>>,

@@ -35,8 +35,9 @@ use crate::tensor::Tensor;
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
-    /// The file, kept open, so that each session has the same content even if the path has another
-    /// file later, or none. `None` if it could not be opened. Loading it says why.
+    /// The ONNX file, kept open, so that each session has the same content even if the path has
+    /// another file later, or none. `None` if the file could not be opened. The error of
+    /// [`Engine::session`] then says why.
     opened: Option<File>,
     is_predictable: bool,
     limit_bytes: u64,
@@ -140,9 +141,9 @@ impl Engine for Onnx {
 }
 
 impl Onnx {
-    /// Returns a session of the file that is kept open. Returns `None` if there is none, or if it
-    /// cannot be loaded alone, e.g. because it names files with weights, which ONNX Runtime finds
-    /// only next to the path.
+    /// Returns a session of the ONNX file that is kept open. Returns `None` if no file is kept
+    /// open, or if the file cannot be loaded by its descriptor, e.g. because it names files with
+    /// weights, which ONNX Runtime finds only next to the path of the file.
     fn kept(&self) -> Option<OrtSession> {
         let path = format!("/proc/self/fd/{}", self.opened.as_ref()?.as_raw_fd());
         configured(self.environment)

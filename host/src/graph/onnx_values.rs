@@ -127,7 +127,7 @@ pub(super) fn outputs(
     Ok(found)
 }
 
-/// Room for the outputs of a run that are not converted yet.
+/// Number of bytes that are left for the outputs of a run that are not converted yet.
 #[derive(Debug, PartialEq, Eq)]
 struct Room {
     left_bytes: u64,

@@ -1,8 +1,8 @@
 //! A script in Python as a scorer: a call waits for the permission to execute, runs on an instance,
 //! and returns the instance to the pool.
 //!
-//! Owns the start of instances, and what the end of a start or of a call means. Must not know how an
-//! interpreter runs, what a script can reach, or the prediction cache.
+//! Owns the start of instances, and what the end of a start or of a call means. Must not know how
+//! an interpreter runs, what a script can reach, or the prediction cache.
 
 mod attributes;
 mod failure;

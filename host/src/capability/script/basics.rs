@@ -2,7 +2,7 @@
 //! manifest: those for single values.
 //!
 //! Owns the operations of a store that these commands stand for. Must not know the bytes of the
-//! protocol. With options that a store does not have, a command is not one of these.
+//! protocol. A command with an option that only a server has needs an entry in the manifest.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ pub(super) enum Basic {
 }
 
 impl Basic {
-    /// Returns the operation that a command stands for. Returns `None` if it stands for none.
+    /// Returns the operation of a store that a command stands for. Returns `None` if the command is
+    /// another one, or has an argument that the operation does not take.
     pub(super) fn of(command: &Command) -> Option<Self> {
         let (name, arguments) = command.split_first()?;
         let name = name.to_ascii_uppercase();
@@ -249,7 +250,8 @@ fn set_options(mut options: &[Vec<u8>]) -> Option<(Option<Duration>, Condition)>
     Some((ttl, condition))
 }
 
-/// Returns a key as text. Keys of a store are texts.
+/// Returns a key as text. Returns `None` if the key is not UTF-8, because keys of a store are
+/// texts.
 fn text(key: &[u8]) -> Option<String> {
     str::from_utf8(key).ok().map(str::to_owned)
 }
@@ -258,7 +260,8 @@ fn number(digits: &[u8]) -> Option<i64> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Returns a length of time in seconds, or in milliseconds. A negative one counts as 0.
+/// Reads a length of time: a whole number of milliseconds if `in_ms` is true, and of seconds if it
+/// is false. A negative number counts as 0. Returns `None` if the text is not a whole number.
 fn span(digits: &[u8], in_ms: bool) -> Option<Duration> {
     let count = u64::try_from(number(digits)?).unwrap_or_default();
     Some(match in_ms {

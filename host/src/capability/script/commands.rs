@@ -1,8 +1,8 @@
 //! Commands that a script sends to its store, and their replies.
 //!
 //! Owns which commands go together: single commands, pipelines and transactions. Must not know the
-//! bytes of the protocol, or which commands are allowed: the connection of the store checks that, and
-//! `basics` has the commands that every store answers.
+//! bytes of the protocol, or which commands are allowed: the connection of the store checks that,
+//! and `basics` has the commands that every store answers.
 
 use scorebox_python::RedisFailure;
 
@@ -127,7 +127,7 @@ async fn ping(
 }
 
 /// Sends commands that do not depend on each other. Commands that the manifest allows go to the
-/// server together. A store answers the basic ones in any case.
+/// server together. A store answers basic commands even if the manifest does not name them.
 async fn plain(
     writer: &mut Writer,
     name: &str,
@@ -242,10 +242,11 @@ async fn transaction(
     }
 }
 
-/// Writes a reply, or the error that a server would write for the reason why there is none.
+/// Writes a reply to a command. If the command failed, writes the error that a Redis server would
+/// send.
 ///
 /// # Errors
-/// Fails if the reason concerns the connection, and not one command.
+/// Fails if the connection to the server failed, and not one command.
 fn write(
     writer: &mut Writer,
     reply: Result<Reply, CommandError>,

@@ -16,24 +16,24 @@ use crate::offload;
 use crate::tensor::{Tensor, in_order};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, quoted};
 
-/// Maximum size of the head of a request, in bytes. It takes several times as much in the memory of
-/// the host.
+/// Maximum size of the head of a script's request to run a graph, in bytes. A head takes several
+/// times its size in the memory of the host.
 const HEAD_BYTES: usize = 1 << 20;
 
-/// Head of a request.
+/// Head of a script's request to run a graph.
 #[derive(Deserialize)]
 struct Head {
     graph: String,
     inputs: Vec<Described>,
 }
 
-/// Head of an answer.
+/// Head of the answer to a script that ran a graph.
 #[derive(Serialize)]
 struct Outputs {
     outputs: Vec<Described>,
 }
 
-/// Description of one tensor.
+/// Description of one tensor that is passed to or from a script.
 #[derive(Deserialize, Serialize)]
 struct Described {
     name: String,
@@ -41,11 +41,12 @@ struct Described {
     shape: Vec<u64>,
 }
 
-/// Runs a graph on the tensors of a request, until `deadline` at most. Returns its outputs.
+/// Runs a graph on the tensors of a script's request, until `deadline` at most. Returns the bytes
+/// of an answer with the outputs.
 ///
 /// # Errors
-/// Fails if the request is not valid, if the model does not have the
-/// graph, or if the run fails.
+/// Fails if the request is not valid, if the model does not have the graph, if the tensors do not
+/// fit the graph, if the run fails, or if an output holds texts.
 pub(super) async fn answer(
     shared: &Capabilities,
     log: &LogSink,
@@ -91,7 +92,8 @@ fn failure(text: impl Into<String>) -> GraphFailure {
     GraphFailure(text.into())
 }
 
-/// Reads the name of the graph and the tensors of a request. Returns `None` if it is not valid.
+/// Reads the name of the graph and the tensors from a script's request. Returns `None` if the
+/// request is not valid.
 fn read(request: &[u8]) -> Option<(String, Vec<Tensor>)> {
     let (size, rest) = request.split_first_chunk::<4>()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
@@ -119,7 +121,8 @@ fn read(request: &[u8]) -> Option<(String, Vec<Tensor>)> {
     data.is_empty().then_some((head.graph, tensors))
 }
 
-/// Returns the bytes of an answer. Returns `None` if an output holds texts, which have no form here.
+/// Returns the bytes of an answer to a script. Returns `None` if an output holds texts, which
+/// cannot be passed to a script.
 fn written(outputs: Vec<Tensor>) -> Option<Vec<u8>> {
     if outputs.iter().any(|output| output.dtype == Dtype::Text) {
         return None;

@@ -116,13 +116,13 @@ impl Writer {
         }
     }
 
-    /// Returns everything that was written.
+    /// Returns the bytes of all replies that were written.
     pub(super) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// Writes an error for `commands` commands, and returns true, if the replies so far are so large
-    /// that these commands must not be run.
+    /// Returns true if the replies so far are so large that the next `commands` commands must not
+    /// be run. In this case, writes an error for each of them.
     pub(super) fn refuses(&mut self, commands: usize) -> bool {
         let is_full = self.bytes.len() >= REPLIES_BYTES;
         if is_full {
@@ -226,7 +226,7 @@ impl Writer {
         }
     }
 
-    /// Writes a byte string, or that there is none.
+    /// Writes a byte string, or the null reply if `value` is `None`.
     pub(super) fn value(&mut self, value: Option<&[u8]>) {
         match value {
             Some(value) => self.blob(value),
@@ -258,7 +258,8 @@ impl Writer {
     }
 }
 
-/// Returns the items of all lists in `items`. Returns `None` if an item is not a list.
+/// Returns the items of the lists in `items` as one list, as RESP2 has pairs. Returns `None` if an
+/// item is not a list.
 fn pairs(reply: &Reply, items: &[u32]) -> Option<Vec<u32>> {
     let mut parts = Vec::with_capacity(items.len() * 2);
     for item in items {

@@ -76,11 +76,12 @@ pub(super) fn start_problem(error: &StartError, limits: &Limits) -> text::Proble
     text::Problem::new(problem, fix)
 }
 
-/// Checks that an answer does not hold NaN or Infinity as a number if it is JSON, which has neither.
-/// Python writes both all the same.
+/// Checks that an answer in JSON does not hold NaN or Infinity as a number. JSON has neither, but
+/// Python writes both.
 ///
 /// # Errors
-/// Fails if the answer holds one of them. Its other JSON is not checked.
+/// Fails if the answer holds one of these words, and is not valid JSON. An answer without these
+/// words is not checked.
 pub(super) fn in_json(content_type: &str, body: &[u8]) -> Result<(), ScoreFailure> {
     let has = |word: &[u8]| body.windows(word.len()).any(|part| part == word);
     let may_have_word = || has(b"NaN") || has(b"Infinity");

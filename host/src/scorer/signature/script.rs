@@ -18,8 +18,8 @@ const EXAMPLE: &str = "sample";
 /// Contract of a script, as the Python files of Scorebox state it.
 #[derive(Deserialize)]
 struct Contract {
-    /// Part of a request that `run` gets: `text` for the body as text, `object` for the values of a JSON
-    /// object, or `raw` for the request itself.
+    /// Part of a request that `run` gets: `text` for the body as text, `object` for the values of a
+    /// JSON object, or `raw` for the request itself.
     #[serde(default)]
     mode: Mode,
     #[serde(default)]
