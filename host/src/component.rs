@@ -38,7 +38,7 @@ pub(crate) type Judge<'a> = &'a dyn Fn(&Outline) -> Result<(), Problem>;
 pub struct Compiled {
     /// Code and type of the component.
     pub component: Component,
-    /// Digest of the `.wasm` file: `sha256:` and 64 hex digits.
+    /// Digest of the component's `.wasm` file: `sha256:` and 64 hex digits.
     pub digest: String,
     /// True if the component is a snapshot: its instances start in the state after `init`, so
     /// `init` must not be called again.

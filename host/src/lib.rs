@@ -1,5 +1,5 @@
-//! The Scorebox host: runs a scorer, which is a WebAssembly component with its model or an ONNX
-//! graph, for any caller.
+//! The Scorebox host: runs a scorer, which is a WebAssembly component or a Python script with its
+//! model, or an ONNX graph, for any caller.
 //!
 //! Owns this map. Must not know OCI, registries or how an image is made: the host reads a folder.
 //!

@@ -18,8 +18,8 @@ const MAPPED_BYTES: usize = 1 << 20;
 
 /// Checks that this machine provides random numbers, clocks and memory to map.
 ///
-/// Without this check, a missing resource would be noticed only during a request, in a library that
-/// can only panic.
+/// If the host started without one of these resources, the problem would be noticed only during a
+/// request, in a library that can only panic.
 ///
 /// # Errors
 /// Fails if one of these resources is missing. The error names the resource and gives the fix.
@@ -110,19 +110,19 @@ enum MachineError {
     /// A thread could not be started while the threads that were started before it exist.
     #[error("{started} of {count} could be started: {source}")]
     ThreadNotStarted {
-        /// Number of threads that were started before this thread.
+        /// Number of threads that were started before the one that could not be started.
         started: usize,
         /// Number of threads that should exist at the same time.
         count: usize,
-        /// Error of the operating system.
+        /// Error of the operating system for the thread that could not be started.
         source: std::io::Error,
     },
     /// No thread of an async runtime could be started.
     #[error("none of {threads} could be started: {problem}")]
     NoThreadOfRuntime {
-        /// Number of threads that the runtime should have.
+        /// Number of threads that the async runtime should have.
         threads: usize,
-        /// Message of the runtime's panic, which has the error of the operating system.
+        /// Message of the async runtime's panic, which has the error of the operating system.
         problem: String,
     },
 }

@@ -66,13 +66,13 @@ use crate::manifest::{Instances, Isolation, Manifest};
 use crate::offload;
 use crate::sizing;
 
-/// A loaded scorer: a linked component with its contract and instances, or a graph that is served
-/// without a component.
+/// A loaded scorer: a linked component or a script with its contract and instances, or a graph that
+/// is served without a component.
 pub struct Scorer {
     pipeline: Arc<Pipeline>,
     instances: Instances,
     /// Version of the contract that the component was built against. The current version for a
-    /// graph.
+    /// script and for a graph.
     version: Version,
     /// Maximum number of calls that the scorer may execute at a time.
     max_concurrency: usize,
@@ -156,8 +156,8 @@ impl Scorer {
         Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
     }
 
-    /// Loads a script: starts its first instance, which runs `init`. `script` is what all instances
-    /// share.
+    /// Loads a script: starts its first instance, which runs `init`. `script` has the parts that
+    /// all instances share.
     ///
     /// # Errors
     /// Fails if the script does not start, if its contract is invalid, or if the manifest does not
@@ -256,7 +256,8 @@ impl Scorer {
 
     /// Runs the graph of this scorer on an example of a request. If `example` is `None`, only
     /// records that the graph has answered a request elsewhere. After the graph's first answer, an
-    /// input that the graph refuses counts as the caller's error. Does nothing for a component.
+    /// input that the graph refuses counts as the caller's error. Does nothing for a component or a
+    /// script.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph refuses the
@@ -272,15 +273,15 @@ impl Scorer {
         }
     }
 
-    /// Returns the world of the scorer: the world that the component targets, or `tensor-scoring`
-    /// for a graph.
+    /// Returns the world of the scorer: the world that the component targets, `scoring` for a
+    /// script, or `tensor-scoring` for a graph.
     #[must_use]
     pub fn world(&self) -> World {
         self.pipeline.kind.world()
     }
 
     /// Returns the version of the contract that the component was built against, or the current one
-    /// for a graph.
+    /// for a script or a graph.
     #[must_use]
     pub fn wit_version(&self) -> &'static str {
         self.version.number()

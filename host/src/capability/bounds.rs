@@ -74,13 +74,13 @@ pub(crate) struct Bound {
     /// `#*` stands for every function of an interface whose functions have no effect, because a
     /// scorer has neither folders nor a network.
     pub(crate) function: &'static str,
-    /// Maximum number of items in the lists that the function takes. 1 if the function does not
-    /// take a list, and 0 if it refuses every call.
+    /// Maximum number of items in the lists that the host function takes. 1 if the function does
+    /// not take a list, and 0 if it refuses every call.
     pub(crate) items: usize,
-    /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes. 0
-    /// for a function that takes no bytes and whose result is not limited.
+    /// Maximum size of the host function's arguments or of its result, whichever is larger, in
+    /// bytes. 0 for a function that takes no bytes and whose result is not limited.
     pub(crate) bytes: usize,
-    /// Time within which a call of the function ends.
+    /// Time within which a call of the host function ends.
     pub(crate) time: Time,
 }
 
@@ -295,9 +295,9 @@ pub(crate) enum Exceeded {
     Items {
         /// Name of the host function, as in [`BOUNDS`].
         function: &'static str,
-        /// Maximum number of items in the lists that the function takes.
+        /// Maximum number of items in the lists that the host function takes.
         limit: usize,
-        /// Number of items in the arguments of the call.
+        /// Number of items in the lists of the refused call.
         found: usize,
     },
     /// The arguments have more bytes than the function accepts.
@@ -305,9 +305,9 @@ pub(crate) enum Exceeded {
     Bytes {
         /// Name of the host function, as in [`BOUNDS`].
         function: &'static str,
-        /// Maximum size of the arguments, in bytes.
+        /// Maximum size of the host function's arguments, in bytes.
         limit: usize,
-        /// Size of the arguments of the call, in bytes.
+        /// Size of the arguments of the refused call, in bytes.
         found: usize,
     },
     /// A key is longer than a store accepts. The number is the length of the key in bytes.

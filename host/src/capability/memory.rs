@@ -146,10 +146,10 @@ impl ResourceLimiter for MemoryLimit {
         }
     }
 
-    /// Does nothing. Wasmtime also calls this function for a growth that no memory can have, without
-    /// [`Self::memory_growing`] before it. If bytes were released here, a guest could grow by a page
-    /// and then ask for 4 GiB, again and again, and no page would be counted. So bytes that the
-    /// operating system refused stay counted until the instance ends.
+    /// Does nothing. Wasmtime also calls this function for a growth that no memory can have,
+    /// without [`Self::memory_growing`] before it. If bytes were released here, a guest could grow
+    /// by a page and then ask for 4 GiB, again and again, and no page would be counted. So bytes
+    /// that the operating system refused stay counted until the instance ends.
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         Ok(())
     }

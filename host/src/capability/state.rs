@@ -34,7 +34,9 @@ pub struct Capabilities {
     pub model_labels: BTreeMap<String, String>,
     /// The scorer's model, mapped into memory.
     pub model: Arc<Model>,
-    /// Loaded graphs of the model. `None` if the component imports no interface that needs graphs.
+    /// Loaded graphs of the model, which a component or a script can run. `None` if the component
+    /// does not import an interface that runs graphs, if the model of a script does not have a
+    /// graph, or if the scorer itself is a graph.
     pub graphs: Option<Graphs>,
     /// Stores of the manifest, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, Store>,

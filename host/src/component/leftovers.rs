@@ -25,7 +25,7 @@ const SHOWN_PARTS: usize = 4;
 /// that built it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Leftovers {
-    /// Size of all debug information, in bytes.
+    /// Size of all debug information in the component, in bytes.
     debug_bytes: usize,
     /// Start of the first path in the component's data that is in the home folder of a person.
     path: Option<String>,
@@ -40,7 +40,8 @@ impl Leftovers {
         }
     }
 
-    /// Looks for a path in a section with the data of a module.
+    /// Looks in a section with the data of a module for a path in the home folder of a person. Does
+    /// nothing if such a path was found in an earlier section.
     pub(super) fn take_data(&mut self, data: &[u8]) {
         if self.path.is_none() {
             self.path = path_in(data);

@@ -141,13 +141,14 @@ impl Instance {
 }
 
 impl<R> Pooled for Ready<R> {
-    /// Returns false after a call of the guest trapped or timed out, or after the guest was refused
-    /// memory.
+    /// Returns true if the instance may serve another call. Returns false after a call of the guest
+    /// trapped or timed out, or after the guest was refused memory.
     fn is_reusable(&self) -> bool {
         self.instance.reusable
     }
 
-    /// Joined calls count as one.
+    /// Returns the number of calls that the instance has served. Calls that were joined into one
+    /// call of the guest count as one.
     fn invocations(&self) -> u64 {
         self.instance.invocations
     }

@@ -63,7 +63,8 @@ pub(super) enum Work<'a> {
 }
 
 impl Kind {
-    /// Returns the world of the scorer. The world of a graph is `tensor-scoring`.
+    /// Returns the world of the scorer. The world of a script is `scoring`, and the world of a
+    /// graph is `tensor-scoring`.
     pub(super) fn world(&self) -> World {
         match self {
             Self::Payloads(_) => World::Scoring,
@@ -121,7 +122,7 @@ impl Work<'_> {
 
     /// Runs the scorer on the input, alone or in a batch. Checks output tensors against the
     /// signature, and the status and headers of an answer. Returns the output and the time for
-    /// which the component or graph ran.
+    /// which the component, script or graph ran.
     ///
     /// # Errors
     /// Fails if the scorer does not answer before the deadline, traps or answers with an error,

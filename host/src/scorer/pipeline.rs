@@ -192,7 +192,7 @@ impl Pipeline {
     /// Executes a call, alone or in a batch, and checks output tensors against the signature. If
     /// `is_large` is true, the call first waits for the permit to execute a large call. If `place`
     /// is `None`, the call then takes a place among the calls that wait or execute. Sets `run_time`
-    /// to the time for which the component or graph ran.
+    /// to the time for which the component, script or graph ran.
     ///
     /// # Errors
     /// Fails if too many calls wait already, if the scorer does not answer before the deadline, or

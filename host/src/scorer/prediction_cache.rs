@@ -297,8 +297,8 @@ impl PredictionCache {
     }
 
     /// Writes an answer to the store in the background, so that the caller does not wait for the
-    /// store. Drops the answer if the queue of writes is full, or if its entry would be refused when
-    /// it is read. `claim` is released when the answer is written or dropped.
+    /// store. Drops the answer if the queue of writes is full, or if its entry would be refused
+    /// when it is read. `claim` is released when the answer is written or dropped.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else {
             return;

@@ -1,7 +1,7 @@
 //! Types of the contract 0.1.0, the previous version, as far as they differ from the current ones.
 //!
 //! Owns these types, and the conversion of the facts about a call to them. Must not know how a
-//! component is called. All other types are equal in the versions 0.1.0 and 0.2.0. The generated
+//! component is called. All other types of the contract 0.1.0 are equal in 0.2.0. The generated
 //! types of 0.2.0 serve both versions, because components compare types by their structure. The
 //! types in this module are written by hand, because generated bindings of a second package would
 //! make the host larger. The tests run components that were built against the files of 0.1.0.

@@ -74,7 +74,7 @@ pub struct Shape {
 /// A JSON Schema that a scorer states, compiled for checking bodies.
 #[derive(Debug)]
 pub struct Schema {
-    /// The schema as a JSON document.
+    /// JSON Schema that the scorer states, as a JSON document.
     pub document: Value,
     /// Compiled schema. `None` if the schema of a script only documents its bodies.
     validator: Option<Box<jsonschema::Validator>>,

@@ -56,8 +56,8 @@ pub(crate) enum Snapshot {
 /// exports.
 ///
 /// What `init` of an interpreter does may not be the author's fault. For example, CPython of
-/// componentize-py seeds its random numbers in the first call. So a refused import or an open handle
-/// makes the snapshot of an interpreter unsupported, and is an error otherwise.
+/// componentize-py seeds its random numbers in the first call. So a refused import or an open
+/// handle makes the snapshot of an interpreter unsupported, and is an error otherwise.
 ///
 /// # Errors
 /// Fails if `init` fails or takes too long, or if `init` does something that a snapshot cannot

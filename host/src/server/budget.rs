@@ -39,7 +39,7 @@ pub(super) struct Budget {
 pub(super) struct Reserved(OwnedSemaphorePermit);
 
 impl Reserved {
-    /// Adds the reservation `more`, which must be of the same budget, to this one.
+    /// Adds the reservation `more`, which must be of the same budget, to this reservation.
     pub(super) fn add(&mut self, more: Self) {
         self.0.merge(more.0);
     }
@@ -153,8 +153,8 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Owner<T> {
     }
 }
 
-/// Ties the bytes of a body to a reservation in a budget. The reservation is released, and `body` is
-/// dropped, when the last clone of the result is dropped.
+/// Ties the bytes of a body to a reservation in a budget. The reservation is released, and `body`
+/// is dropped, when the last clone of the result is dropped.
 pub(super) fn counted(body: impl AsRef<[u8]> + Send + 'static, reserved: Reserved) -> Bytes {
     Bytes::from_owner(Owner {
         bytes: body,

@@ -1,7 +1,7 @@
 //! Memory of large bodies, in memory pages of its own.
 //!
-//! Owns the pages of a body, and the pages that are kept for the next bodies. Must not know how much
-//! memory all bodies may hold together, or what a body means.
+//! Owns the pages of a body, and the pages that are kept for the next bodies. Must not know how
+//! much memory all bodies may hold together, or what a body means.
 //!
 //! The operating system fills a new page with zeros when it is first written. For bodies of
 //! megabytes this costs more than reading them: while large bodies arrive at a high rate, keeping
@@ -108,8 +108,9 @@ struct Kept {
     /// Total size of `maps`, and of the maps that were taken from `maps` and hold a body now, in
     /// bytes.
     total_bytes: usize,
-    /// True if a memory map was taken from `maps` or added to `maps` since the releasing thread last
-    /// set this flag to false. If it is still false after [`IDLE`], the thread releases all maps.
+    /// True if a memory map was taken from `maps` or added to `maps` since the releasing thread
+    /// last set this flag to false. If it is still false after [`IDLE`], the thread releases all
+    /// maps.
     is_used: bool,
     /// True if a thread is running that will release the maps.
     has_releaser: bool,
@@ -123,8 +124,8 @@ fn kept() -> MutexGuard<'static, Kept> {
 }
 
 impl Kept {
-    /// Takes a map that has room for `capacity` bytes and is not too large for them. Returns `None`
-    /// if there is none.
+    /// Takes a kept memory map that has room for `capacity` bytes and is not too large for them.
+    /// Returns `None` if there is none.
     fn take(&mut self, capacity: usize) -> Option<MmapMut> {
         let fits = |map: &MmapMut| map.len() >= capacity && map.len() / MAX_RATIO <= capacity;
         let index = self.maps.iter().position(fits)?;
@@ -132,8 +133,8 @@ impl Kept {
         Some(self.maps.swap_remove(index))
     }
 
-    /// Adds a map, or returns it if too much is kept already. `is_counted` is true if the map was
-    /// taken from the kept ones.
+    /// Keeps a memory map for the next bodies, or returns it if too many bytes are kept already.
+    /// `is_counted` is true if the map was taken from the kept ones.
     fn add(&mut self, map: MmapMut, is_counted: bool) -> Option<MmapMut> {
         if !is_counted {
             let total_bytes = self.total_bytes.saturating_add(map.len());
@@ -147,7 +148,7 @@ impl Kept {
         None
     }
 
-    /// Removes all maps, and returns them.
+    /// Removes all memory maps that are kept for the next bodies, and returns them.
     fn clear(&mut self) -> Vec<MmapMut> {
         let maps = std::mem::take(&mut self.maps);
         let bytes: usize = maps.iter().map(|map| map.len()).sum();
@@ -179,7 +180,7 @@ fn keep(map: MmapMut, is_counted: bool) {
     drop((refused, released));
 }
 
-/// Waits until no map was taken or added for [`IDLE`], and releases all kept maps.
+/// Waits until no kept memory map was taken or added for [`IDLE`], and releases all kept maps.
 fn release_when_idle() {
     loop {
         kept().is_used = false;

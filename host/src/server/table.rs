@@ -197,7 +197,7 @@ impl Table {
 /// peer at the time `at` of the clock [`now`].
 ///
 /// A connection that sends a large body at full speed has no idle time, and the connection of a
-/// client that makes ten calls a second has up to 100 ms. Without a group of its own, many large
+/// client that makes ten calls a second has up to 100 ms. If both were in one group, many large
 /// bodies would close the connections of such clients.
 fn rank(activity: &Activity, at: u64) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence(at);

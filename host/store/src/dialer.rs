@@ -47,11 +47,11 @@ pub struct Dialer {
 struct Tls {
     connector: TlsConnector,
     /// Name that the URL sets for certificates, or else the name of the first host in the URL. If a
-    /// cluster announces IP addresses, as Azure's clusters do, the certificate of each node has this
-    /// name.
+    /// cluster announces IP addresses, as Azure's clusters do, the certificate of each node has
+    /// this name.
     name: String,
-    /// True if the URL sets `name`, so that the certificate of each server must have it. If false, a
-    /// certificate must have the host of its server. For a server that is known only by its IP
+    /// True if the URL sets `name`, so that the certificate of each server must have it. If false,
+    /// a certificate must have the host of its server. For a server that is known only by its IP
     /// address, it must have `name`, unless `name` is an IP address too.
     is_set: bool,
 }

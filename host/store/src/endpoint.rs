@@ -28,7 +28,7 @@ pub const FORM: &str = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAME
 /// Host and port of one Redis server or sentinel.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
-    /// Name of the host, or an IP address without brackets.
+    /// Host name of the server or sentinel, or its IP address without brackets.
     pub host: String,
     /// Port of the server or sentinel.
     pub port: u16,

@@ -261,8 +261,8 @@ impl Node {
     }
 
     /// Waits until `deadline` for a connection that may be used. Starts the task that connects, if
-    /// there is none, or the check of a connection that no call has used for more than 1 s. `now_ms`
-    /// is the current time, in milliseconds since the node was created.
+    /// there is none, or the check of a connection that no call has used for more than 1 s.
+    /// `now_ms` is the current time, in milliseconds since the node was created.
     ///
     /// # Errors
     /// Fails if the server cannot be reached, or if no connection may be used before `deadline`.

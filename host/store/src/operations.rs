@@ -119,7 +119,7 @@ pub trait Redis: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Removes keys and their values. Keys that do not exist are ignored.
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError>;
-    /// Returns true if the key exists.
+    /// Returns true if the store has the key `key`.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
     /// Returns one page of the keys that start with a prefix. `cursor` is the cursor of the
     /// previous page, or `None` for the first page. `page_keys` is the approximate number of keys

@@ -39,10 +39,11 @@ pub struct Reached {
 /// Reason why a connectivity check of a store failed, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
-    /// Description of the problem. It holds an address only if a cluster announced the address.
+    /// Reason why the connectivity check failed. The text holds an address only if a cluster
+    /// announced the address.
     pub problem: String,
-    /// Instruction that fixes the problem. Empty if no fix is known, e.g. because the problem ends
-    /// by itself.
+    /// Instruction that makes the connectivity check succeed. Empty if no fix is known, e.g.
+    /// because the problem ends by itself.
     pub fix: String,
 }
 

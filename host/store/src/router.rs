@@ -53,7 +53,8 @@ pub struct Routed {
     pub slot: u16,
     /// Command to send. Its keys are complete, with the store's prefix.
     pub command: Cmd,
-    /// Repeat policy of the command.
+    /// Repeat policy of the command: says if it may be sent again when it is unknown whether the
+    /// server executed it.
     pub repeat: Repeat,
 }
 

@@ -50,7 +50,8 @@ impl Store {
     }
 
     /// Returns the connection on which a scorer sends Redis commands to this store. Returns `None`
-    /// if the manifest does not allow Redis commands.
+    /// if [`Store::with_connection`] was not called, e.g. because the manifest allows a component
+    /// no Redis commands.
     #[must_use]
     pub fn connection(&self) -> Option<&raw::Connection> {
         self.connection.as_ref()
@@ -196,7 +197,7 @@ impl Store {
         self.backend.delete(&self.whole_many(keys)).await
     }
 
-    /// Returns true if the key exists.
+    /// Returns true if the store has the key `key`.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.

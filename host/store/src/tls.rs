@@ -150,7 +150,7 @@ impl TlsFault {
         }
     }
 
-    /// Returns an instruction that fixes the fault.
+    /// Returns an instruction for the operator that makes TLS handshakes with the server succeed.
     #[must_use]
     pub fn fix(&self) -> &'static str {
         match self {

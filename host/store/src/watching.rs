@@ -24,7 +24,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Returns the settings `config` of a new connection, with the callback added to them.
+    /// Returns the settings `config` of a new connection, with this watch's callback for changed
+    /// keys added to them.
     #[must_use]
     pub fn listen(&self, config: AsyncConnectionConfig) -> AsyncConnectionConfig {
         let told = Arc::clone(&self.told);

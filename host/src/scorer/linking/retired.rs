@@ -14,8 +14,8 @@ use crate::text::{NAME_BYTES, Problem, quoted};
 const INPUTS: &str = "scorebox:scoring/inputs@";
 
 /// Returns the problem with a component that exports an unstable interface that the host no longer
-/// serves, or `None` if it exports no such interface. Without this check, the host would ignore
-/// what the component states in the interface.
+/// serves, or `None` if it exports no such interface. If the host accepted such a component, it
+/// would ignore what the component states in the interface.
 pub(super) fn retired_exports(outline: &Outline) -> Option<Problem> {
     let mut exports = outline.exports.iter();
     let name = exports.find(|name| name.starts_with(INPUTS))?;

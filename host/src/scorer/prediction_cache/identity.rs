@@ -15,18 +15,20 @@ pub struct Identity {
     /// Version of the host, which decodes inputs and encodes answers.
     pub host: String,
     /// Version of the WIT contract that the component was built against. The current version for a
-    /// graph.
+    /// script and for a graph.
     pub wit_version: String,
     /// World that the scorer targets, e.g. `scoring`.
     pub world: String,
-    /// Digest of the component. `None` if a graph is served without a component.
+    /// Digest of the component. For a script, its entry and the digests of its files instead.
+    /// `None` if a graph is served without a component.
     pub component: Option<String>,
-    /// Name of the engine that runs components, with its settings. `None` if a graph is served
-    /// without a component.
+    /// Name of the engine that runs components, with its settings. For a script, the digest of its
+    /// engine pack, which has CPython. `None` if a graph is served without a component.
     pub engine: Option<String>,
-    /// CPU level that the component's code was compiled for. The level can change an answer,
-    /// because the results of WebAssembly's relaxed instructions differ by CPU. `None` if the code
-    /// was compiled when the host started, or if there is no component.
+    /// CPU level that the code of the component, or of a script's CPython, was compiled for. The
+    /// level can change an answer, because the results of WebAssembly's relaxed instructions differ
+    /// by CPU. `None` if the code was compiled when the host started, or if a graph is served
+    /// without a component.
     pub cpu: Option<String>,
     /// True if instances start from a snapshot of the state after `init`. In that case `init` could
     /// not read settings.

@@ -39,17 +39,17 @@ pub enum SignatureError {
     /// The name of a port is empty, or is the name of two ports of this direction.
     #[error("the {direction} port name `{name}` is empty or used twice")]
     PortName {
-        /// Direction of the port.
+        /// Direction of the port whose name is empty or used twice.
         direction: Direction,
-        /// Name of the port.
+        /// Name that is empty or used twice.
         name: String,
     },
     /// A port has more dimensions than the host accepts.
     #[error("the {direction} port `{name}` has more than {DIMENSIONS} dimensions")]
     ManyDimensions {
-        /// Direction of the port.
+        /// Direction of the port that has too many dimensions.
         direction: Direction,
-        /// Name of the port.
+        /// Name of the port that has too many dimensions.
         name: String,
     },
     /// The contract states that the scorer is batchable, but the first dimension of the port with

@@ -153,7 +153,7 @@ impl Streams {
     }
 }
 
-/// One request, from its header to the end of its response.
+/// One request of an HTTP/2 connection, from its header to the end of its response.
 pub(super) struct Call {
     streams: Arc<Streams>,
     /// True while the host waits for more of the body. This flag and `is_over` change only under
@@ -171,7 +171,8 @@ pub(super) struct Response {
 }
 
 impl Call {
-    /// Records that a request has begun.
+    /// Records that a request of an HTTP/2 connection has begun. Returns the request, and the guard
+    /// that ends it.
     pub(super) fn begin(streams: Arc<Streams>) -> (Arc<Self>, Response) {
         streams.change(&mut streams.lock(), 1, 0, 0);
         let call = Arc::new(Self {
@@ -186,8 +187,8 @@ impl Call {
         (call, response)
     }
 
-    /// Records whether the host waits for more of the body. A body that is only read to be dropped
-    /// does not count.
+    /// Records whether the host waits for more of the request's body. A body that is only read to
+    /// be dropped does not count.
     pub(super) fn set_waiting(&self, is_waiting: bool) {
         let mut state = self.streams.lock();
         if self.is_over.load(Ordering::Relaxed) {
@@ -211,7 +212,7 @@ impl Call {
 }
 
 impl Response {
-    /// Records that the response is ready.
+    /// Records that the response to the request is ready, but not completely written to the peer.
     pub(super) fn set_ready(&mut self) {
         self.is_ready = true;
         self.call.leave(1);

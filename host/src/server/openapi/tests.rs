@@ -216,8 +216,8 @@ fn an_element_may_be_what_its_input_takes() {
     check(Dtype::I64, false, true, &either, &integer);
 }
 
-/// Checks that the bounds of each type are those of the reader: a bound is accepted unless it is
-/// exclusive, and the number beyond it is refused.
+/// Checks that the schema of each element type has the bounds that the decoder of bodies has: a
+/// bound is accepted unless it is exclusive, and the number beyond it is refused.
 #[test]
 fn bounds_are_those_of_the_reader() {
     #[track_caller]

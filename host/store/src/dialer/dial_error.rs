@@ -154,8 +154,8 @@ impl DialError {
         matches!(self, Self::WrongPassword | Self::NoPassword)
     }
 
-    /// Returns an instruction that fixes the fault. The text is empty if no fix is known, e.g.
-    /// because the fault ends by itself.
+    /// Returns an instruction for the operator that makes the server usable. The text is empty if
+    /// no fix is known, e.g. because the problem ends by itself.
     #[must_use]
     pub fn fix(&self) -> String {
         let fix = match self {

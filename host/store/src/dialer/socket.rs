@@ -40,7 +40,8 @@ const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 pub(super) struct Times {
     /// Time without traffic after which the kernel sends a keepalive probe.
     pub keepalive: Duration,
-    /// Timeout of one command.
+    /// Timeout of one Redis command. The kernel ends a connection whose sent bytes are not
+    /// acknowledged for twice this time, or for 10 s if that is longer.
     pub timeout: Duration,
 }
 

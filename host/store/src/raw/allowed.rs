@@ -39,7 +39,7 @@ impl Allowed {
         Ok(Self { names })
     }
 
-    /// Returns true if no command is allowed.
+    /// Returns true if a scorer may send no Redis command at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
