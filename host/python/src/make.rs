@@ -53,7 +53,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// All steps in their order.
+    /// All steps in which a pack is made, in their order.
     pub const ALL: [Self; 5] = [
         Self::Library,
         Self::FirstCompile,
@@ -159,7 +159,7 @@ async fn stock(
     sandbox::preloaded(&engine, &module, &wizer, &context, folder, &empty).await
 }
 
-/// Returns the settings of the tool that stores a running module.
+/// Returns the settings of Wizer, the tool that stores the state of a module that has run.
 fn wizer() -> Wizer {
     let mut wizer = Wizer::new();
     // The module has no function for this purpose. Without the setting, one would be expected.

@@ -142,7 +142,7 @@ impl StateImage {
         &self.record
     }
 
-    /// Reads the whole file, and returns its SHA-256 digest in hexadecimal.
+    /// Reads the whole file of the image, and returns its SHA-256 digest in hexadecimal.
     ///
     /// # Errors
     /// Fails if the file cannot be read.

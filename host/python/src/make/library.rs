@@ -16,7 +16,8 @@ use super::error::MakeError;
 use super::wheel::{Archive, Wheel};
 use crate::world;
 
-/// Name of the archive. The interpreter of the wheel imports from this name in `/usr/local/lib`.
+/// Name of the archive of Python files in a pack. The interpreter imports from an archive with this
+/// name in `/usr/local/lib`.
 pub(super) const LIBRARY_FILE: &str = "python315.zip";
 /// Name of the folder of licences in a pack.
 pub(super) const LICENCES_FOLDER: &str = "LICENSES";

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-/// Writes a pack that has a text in place of machine code, and makes it read-only. `change` may
-/// change the record, before it is written, and the other file in the folder.
+/// Writes a pack that has a text in place of machine code, and makes the pack read-only. `change`
+/// gets the record before it is written, and the folder.
 fn pack(change: impl FnOnce(&mut PackRecord, &Path)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let code = b"no machine code";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-/// Maximum number of elements of the module's table.
+/// Maximum number of elements of the table of functions that the interpreter's module has.
 const TABLE_ELEMENTS: usize = 100_000;
 
 /// Function that returns an instance's part in a memory limit that several instances share.

@@ -23,7 +23,7 @@ use super::waiting::{FAULT, WASI};
 const NUMBER: usize = 8;
 /// Place of the kind of a file in what a `filestat` holds.
 const KIND: usize = 16;
-/// Kind of a folder.
+/// Number of WASI for the kind of a file that is a folder.
 const FOLDER: u8 = 3;
 /// Place of the number of names of a file (`nlink`) in what a `filestat` holds.
 const NAMES: usize = 24;
