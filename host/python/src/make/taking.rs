@@ -29,7 +29,7 @@ pub enum TakeError {
         /// Traceback of Python.
         text: String,
     },
-    /// The memory cannot be stored, because the script keeps a file open.
+    /// The memory cannot be stored, e.g. because the script keeps a file open.
     #[error("the memory of the script cannot be stored: {text}")]
     Refused {
         /// Traceback of Python.
@@ -148,7 +148,8 @@ impl Taking {
         Ok(record.image(now)?)
     }
 
-    /// Runs Python code to its end.
+    /// Runs Python code to its end. Fails if the code raises an exception, or if the interpreter
+    /// traps or exits.
     async fn turn(&mut self, interpreter: &Interpreter, code: &str) -> Result<(), TakeError> {
         match interpreter.turn(&mut self.store, code).await {
             Ok(0) => Ok(()),
