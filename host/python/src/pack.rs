@@ -38,7 +38,7 @@ pub enum Proof {
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The pack does not exist, or a file of it cannot be read.
-    #[error("{}: cannot be read: {source}; run `cargo xtask setup --python`, which makes the pack", path.display())]
+    #[error("{}: cannot be read: {source}; run `scorebox build`, which makes the pack", path.display())]
     Unreadable {
         /// File or folder that cannot be read.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum PackError {
         source: io::Error,
     },
     /// The record of the pack is not one that this version reads.
-    #[error("{}: {problem}; make the pack with the tool of this version: `cargo xtask setup --python`", path.display())]
+    #[error("{}: {problem}; make the pack with the `scorebox build` of this version", path.display())]
     Record {
         /// Path of the record.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum PackError {
     /// The code was compiled for another engine.
     #[error(
         "{}: was compiled for another engine: `{found}`, and this host has `{}`; make the \
-         pack with the tool of this version: `cargo xtask setup --python`", path.display(), ENGINE
+         pack with the `scorebox build` of this version", path.display(), ENGINE
     )]
     Engine {
         /// Folder of the pack.

@@ -218,7 +218,7 @@ fn open(
         fail(
             Path::new(IMAGE_PACK),
             "there is no engine pack, which runs scripts".to_owned(),
-            "make it with `scorebox setup --python`, or name its folder in SCOREBOX_PYTHON_PACK",
+            "make it with `scorebox build`, or name its folder in SCOREBOX_PYTHON_PACK",
         )
     })?;
     let proof = match proof {
@@ -229,7 +229,7 @@ fn open(
         let text = error.to_string();
         let (problem, fix) = text
             .split_once("; ")
-            .unwrap_or((&text, "make the pack again with `scorebox setup --python`"));
+            .unwrap_or((&text, "make the pack again with `scorebox build`"));
         fail(&folder, problem.to_owned(), fix)
     })?;
     let found = format!("sha256:{}", pack.digest());
@@ -304,6 +304,6 @@ mod tests {
             "{missing}"
         );
         let none = open(None, Proof::Facts, &|_: &str| None).map(drop);
-        assert!(none.unwrap_err().to_string().contains("setup --python"));
+        assert!(none.unwrap_err().to_string().contains("scorebox build"));
     }
 }

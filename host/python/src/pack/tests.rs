@@ -125,5 +125,5 @@ fn records_of_others_are_refused() {
         assert!(problem.contains(part), "{problem}");
     }
     let empty = tempfile::tempdir().unwrap();
-    assert!(problem(&empty, Proof::Recorded).contains("setup --python"));
+    assert!(problem(&empty, Proof::Recorded).contains("scorebox build"));
 }

@@ -100,5 +100,5 @@ fn a_missing_pack_is_an_error_that_says_how_to_make_one() {
     let empty = tempfile::tempdir().unwrap();
     let refused = check(&empty.path().join("none"), script().path());
     assert!(!refused.status.success(), "{}", refused.stdout);
-    refused.said(&["fix:", "setup --python"]);
+    refused.said(&["fix:", "scorebox build"]);
 }

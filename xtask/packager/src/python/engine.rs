@@ -10,7 +10,6 @@ use scorebox_host::text::inset;
 use scorebox_python::pack::RECORD_FILE;
 use scorebox_python::{Pack, PackRecord, Proof};
 use scorebox_workspace::failure::{Failure, Kind};
-use scorebox_workspace::installation;
 
 use super::pack;
 use super::packages::Interpreter;
@@ -47,9 +46,8 @@ pub fn locate() -> Result<Engine, Failure> {
             true => format!("unset {PACK_VARIABLE}, so that the pack in the cache is used"),
             // The files of a pack are read-only.
             false => format!(
-                "remove the pack (`chmod -R u+w {path} && rm -r {path}`), and run `{} setup --python`, which \
-                 makes it again",
-                installation::program()
+                "remove the pack (`chmod -R u+w {path} && rm -r {path}`), and run the command again, which makes \
+                 the pack"
             ),
         };
         Failure::new(
