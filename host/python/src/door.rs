@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::json::Array;
+use crate::json::{ARRAYS, Array};
 use crate::outside::Level;
 
 /// Maximum size of a log line, in bytes. A longer line is cut.
@@ -19,8 +19,8 @@ const REDIS_BYTES: usize = 64 << 20;
 /// Maximum size of the inputs of a graph, in bytes.
 const GRAPH_BYTES: usize = 256 << 20;
 /// Maximum size of a text in JSON that the host reads for a script, in bytes. The reply may have
-/// two and a half times as many.
-const JSON_BYTES: usize = 16 << 20;
+/// four times as many.
+const JSON_BYTES: usize = 4 << 20;
 /// Maximum size of an answer with its head, in bytes.
 const ANSWER_BYTES: usize = 512 << 20;
 /// Maximum size of the head of a script's answer, in bytes. A head takes several times its size in
@@ -126,10 +126,13 @@ impl Frame {
                 let body = bounded("a text in JSON", body, JSON_BYTES)?;
                 let (head, text) = split(body).ok_or(FrameError::Malformed)?;
                 let head = bounded("the list of arrays", head, HEAD_BYTES)?;
-                let arrays = match head {
+                let arrays: Vec<Array> = match head {
                     [] => Vec::new(),
                     head => serde_json::from_slice(head).map_err(|_| FrameError::Malformed)?,
                 };
+                if arrays.len() > ARRAYS || arrays.iter().any(Array::is_too_deep) {
+                    return Err(FrameError::Malformed);
+                }
                 Self::Json(arrays, text.to_vec())
             }
             b'I' => Self::ModelInfo,
@@ -259,8 +262,16 @@ mod tests {
     fn what_a_script_makes_up_is_refused() {
         let no_object = ending(0, "[]", b"");
         let bad_status = ending(0, r#"{"status":70000}"#, b"");
+        let array = r#"{"name":"a","inner":[]}"#;
+        let many = vec![array; ARRAYS + 1].join(",");
+        let deep = array.replace("[]", &format!("[{}1]", "1,".repeat(64)));
+        let [many, deep] = [many, deep].map(|arrays| {
+            let head = format!("[{arrays}]");
+            let size = u32::try_from(head.len()).unwrap().to_le_bytes();
+            [&b"J"[..], &size, head.as_bytes(), b"{}"].concat()
+        });
         let cut: &[u8] = b"A\0\xff\xff\xff\xff{}";
-        let cases: [&[u8]; 14] = [
+        let cases: [&[u8]; 16] = [
             b"",
             b"Z",
             b"A",
@@ -272,6 +283,8 @@ mod tests {
             b"R",
             b"R4",
             b"J[]",
+            &many,
+            &deep,
             b"J\x02\0\0\0{}[]",
             b"L",
             b"Lz",

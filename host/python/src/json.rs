@@ -23,6 +23,11 @@ const DEPTH: usize = 100;
 /// its size in memory.
 const KEYS: usize = 4096;
 
+/// Maximum number of arrays for which a script may ask.
+pub(crate) const ARRAYS: usize = 64;
+/// Maximum number of dimensions of an array after the first. NumPy has a limit of 64 in all.
+const INNER_DIMENSIONS: usize = 64;
+
 /// Flag of a type in `marshal`: later values may refer to this one.
 const REFERRED: u8 = 0x80;
 /// Bits of a digit of an integer in `marshal`.
@@ -35,6 +40,14 @@ pub(crate) struct Array {
     name: String,
     /// Shape of the array without its first dimension, which may have any size but 0.
     inner: Vec<u32>,
+}
+
+impl Array {
+    /// Returns true if the array has more dimensions than an array can have. Each dimension takes a
+    /// part of the stack.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        self.inner.len() > INNER_DIMENSIONS
+    }
 }
 
 /// Returns the value of a text in JSON in the format of Python's `marshal`. Lists of numbers that
@@ -277,6 +290,13 @@ mod tests {
                 found.len()
             );
         }
+        let text = format!("{{\"a\":[{}0]}}", "1,".repeat(10_000));
+        let array = Array {
+            name: "a".to_owned(),
+            inner: Vec::new(),
+        };
+        let found = to_marshal(text.as_bytes(), &[array]).unwrap();
+        assert!(found.len() <= text.len() * 4, "{}", found.len());
         let keys: Vec<_> = (0..KEYS + 2).map(|key| format!("\"{key}\":0")).collect();
         let text = format!("[{{{0}}},{{{0}}}]", keys.join(","));
         let found = to_marshal(text.as_bytes(), &[]).unwrap();

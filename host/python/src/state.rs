@@ -37,6 +37,8 @@ const SHARED_BYTES: u64 = 32 << 20;
 /// Minimum size of a run of pages that is mapped from a large state image, in bytes. Shorter runs
 /// are copied: a process may have 65,530 mappings, and most runs are short but hold few bytes.
 const SHARED_RUN_BYTES: u64 = 1 << 20;
+/// Maximum number of runs of pages that are mapped from a state image, for the same reason.
+const SHARED_RUNS: usize = 64;
 /// Format of the head of a state image that this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -193,11 +195,13 @@ impl StateImage {
                 .grow_async(&mut *store, more / WASM_PAGE_BYTES)
                 .await?;
         }
-        let is_large = self.record.page_bytes() >= Some(SHARED_BYTES);
+        let least_bytes = self.record.least_shared_bytes();
+        let mut mapped = 0;
         let mut place = self.first_page;
         for &(start, bytes) in &self.record.runs {
             let range = usize::try_from(start)?..usize::try_from(start + bytes)?;
-            if is_large && bytes >= SHARED_RUN_BYTES {
+            if least_bytes.is_some_and(|least| bytes >= least) && mapped < SHARED_RUNS {
+                mapped += 1;
                 sharing::map(&mut *store, memory, range, &self.file, place)?;
             } else {
                 let data = memory.data_mut(&mut *store);
@@ -211,6 +215,18 @@ impl StateImage {
 }
 
 impl StateRecord {
+    /// Returns the minimum size of a run that is mapped, in bytes: the largest runs are. Returns
+    /// `None` if all runs are copied.
+    fn least_shared_bytes(&self) -> Option<u64> {
+        if self.page_bytes()? < SHARED_BYTES {
+            return None;
+        }
+        let mut sizes: Vec<_> = self.runs.iter().map(|&(_, bytes)| bytes).collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        let least = sizes.get(SHARED_RUNS - 1).copied();
+        Some(least.unwrap_or_default().max(SHARED_RUN_BYTES))
+    }
+
     /// Returns the size of all pages of the image, in bytes. Returns `None` if the head is
     /// inconsistent: it has the format of another version, the memory has an impossible size, or a
     /// run is empty, does not consist of pages, is out of order or ends after the memory.
@@ -319,6 +335,25 @@ mod tests {
             .read_exact_at(&mut page, image.first_page + 8192)
             .unwrap();
         assert_eq!(page[20_000 - 16_384], 7);
+    }
+
+    #[test]
+    fn the_largest_runs_of_a_large_image_are_mapped() {
+        let runs = |sizes: &[u64]| {
+            let mut start = 0;
+            let place = |&bytes: &u64| {
+                start += bytes + PAGE_BYTES;
+                (start - bytes - PAGE_BYTES, bytes)
+            };
+            let runs = sizes.iter().map(place).collect();
+            record(1 << 31, runs).least_shared_bytes()
+        };
+        assert_eq!(runs(&[16 << 20, 15 << 20]), None);
+        assert_eq!(runs(&[32 << 20, PAGE_BYTES]), Some(SHARED_RUN_BYTES));
+        let many: Vec<_> = (1..=SHARED_RUNS as u64 + 2)
+            .map(|size| size << 20)
+            .collect();
+        assert_eq!(runs(&many), Some(3 << 20));
     }
 
     #[test]

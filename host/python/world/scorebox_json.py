@@ -4,6 +4,7 @@ Owns when the host is asked. Must not know the form of messages. The values are 
 `json.loads`: what the host might read otherwise it declines, and Python reads that itself.
 """
 
+import itertools
 import json
 import marshal
 
@@ -11,8 +12,11 @@ import numpy as np
 
 import scorebox_door
 
-_LEAST, _MOST = 128, (16 << 20) - (64 << 10)
+_LEAST, _MOST = 128, (4 << 20) - (64 << 10)
 """Sizes of a text, in bytes, between which asking the host is faster and allowed."""
+
+_ARRAYS = 64
+"""Maximum number of arrays for which the host may be asked."""
 
 
 class Reader:
@@ -23,15 +27,14 @@ class Reader:
     """
 
     def __init__(self, shapes):
-        self._shapes = shapes
-        self._arrays = scorebox_door.arrays(shapes)
+        self._shapes = dict(itertools.islice(shapes.items(), _ARRAYS))
+        self._arrays = scorebox_door.arrays(self._shapes)
 
     def loads(self, body):
         """Returns the value of a body in JSON."""
-        found = _read(body, self._arrays)
-        if not found:
+        is_read, value = _read(body, self._arrays)
+        if not is_read:
             return json.loads(body)
-        value = marshal.loads(found)
         if type(value) is dict:
             for name, inner in self._shapes.items():
                 numbers = value.get(name)
@@ -47,21 +50,18 @@ def install():
 
 class _Decoder(json.JSONDecoder):
     def decode(self, s):
-        found = None
-        if len(s) >= _LEAST:
-            try:
-                found = _read(s.encode())
-            except UnicodeEncodeError:
-                # A single surrogate, which Python's JSON may have.
-                pass
-        return marshal.loads(found) if found else super().decode(s)
+        is_read, value = _read(s)
+        return value if is_read else super().decode(s)
 
 
 def _read(text, *arrays):
+    """Returns whether the host read a text, and its value."""
     if not _LEAST <= len(text) <= _MOST:
-        return None
+        return False, None
     try:
-        return scorebox_door.parsed(text, *arrays)
-    except OSError:
-        # The memory has no room for the message. Python says how much it needs.
-        return None
+        found = scorebox_door.parsed(text if isinstance(text, bytes) else text.encode(), *arrays)
+        return (True, marshal.loads(found)) if found else (False, None)
+    except (OSError, MemoryError, UnicodeEncodeError):
+        # The memory has no room for the message, or the text has a single surrogate. Python's own
+        # reader needs less memory, and takes such texts.
+        return False, None

@@ -38,15 +38,22 @@ def arrays_of(run):
     numpy does.
     """
     module = sys.modules.get("inference_schema.parameter_types.numpy_parameter_type")
-    shapes = {}
-    while module and hasattr(run, "_self_wrapper"):
+    shapes, seen = {}, set()
+    # Another decorator may look at the list before the types convert it.
+    while module and _is_of_the_package(getattr(run, "_self_wrapper", None)):
         # A decorator keeps what it was given in the variables of its function.
         given = inspect.getclosurevars(run._self_wrapper).nonlocals
-        type_ = given.get("param_type")
-        if type(type_) is module.NumpyParameterType and _is_plain(given, type_):
-            shapes[given["param_name"]] = type_.sample_input.shape[1:]
+        name, type_ = given.get("param_name"), given.get("param_type")
+        # The outermost of several types of a parameter converts the list.
+        if name not in seen and type(type_) is module.NumpyParameterType and _is_plain(given, type_):
+            shapes[name] = type_.sample_input.shape[1:]
+        seen.add(name)
         run = run.__wrapped__
     return shapes
+
+
+def _is_of_the_package(wrapper):
+    return inspect.isfunction(wrapper) and wrapper.__module__ == "inference_schema.schema_decorators"
 
 
 def _is_plain(given, type_):
@@ -56,6 +63,7 @@ def _is_plain(given, type_):
         and given.get("optional") is False
         and type_.enforce_column_type is True
         and type_.enforce_shape is True
+        and "deserialize_input" not in vars(type_)
         and sample.dtype.str == "<f8"
         and sample.ndim > 0
         and 0 not in sample.shape[1:]

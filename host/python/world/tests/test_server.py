@@ -37,6 +37,67 @@ def run(Inputs, GlobalParameters):
     return {"Results": frame.to_dict("records"), "types": [str(one) for one in frame.dtypes], "how": GlobalParameters}
 """
 
+DECORATED = """
+import functools, json
+import numpy as np
+import scorebox_schema
+import wrapt
+from inference_schema.parameter_types.numpy_parameter_type import NumpyParameterType as Array
+from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType as Plain
+from inference_schema.schema_decorators import input_schema, output_schema
+def schema(sample, **settings):
+    return input_schema("data", Array(np.zeros(sample, dtype=settings.pop("dtype", float)), **settings))
+class Arrays(unittest.TestCase):
+    def test_only_types_that_convert_a_list_as_numpy_does_leave_it_to_the_host(self):
+        found = play(DECORATED, [call("")]).answers[0].value
+        three = {"data": [3]}
+        self.assertEqual(
+            found,
+            {
+                "plain": three,
+                "beside another": {"data": [2, 4]},
+                "within a wrapper": {},
+                "around a wrapper": three,
+                "around a partial": three,
+                "twice": three,
+                "second": {},
+                "loose": {},
+                "own": {},
+                "none": {},
+            },
+        )
+
+
+class Wrapper:
+    def __call__(self, wrapped, instance, args, kwargs):
+        return wrapped(*args, **kwargs)
+def foreign(wrapped, instance, args, kwargs):
+    return wrapped(*args, **kwargs)
+own = Array(np.zeros((1, 3)))
+own.deserialize_input = lambda value: value
+cases = {
+    "plain": [schema((1, 3)), output_schema(Array(np.zeros(1)))],
+    "beside another": [input_schema("other", Plain(1)), schema((1, 2, 4))],
+    "within a wrapper": [lambda run: wrapt.FunctionWrapper(run, foreign), schema((1, 3))],
+    "around a wrapper": [schema((1, 3)), lambda run: wrapt.FunctionWrapper(run, Wrapper())],
+    "around a partial": [schema((1, 3)), lambda run: wrapt.FunctionWrapper(run, functools.partial(foreign))],
+    "twice": [schema((1, 3)), schema((1, 2))],
+    "second": [schema((1, 2), dtype=int), schema((1, 2))],
+    "loose": [schema((1, 2), enforce_shape=False)],
+    "own": [input_schema("data", own)],
+    "none": [lambda run: wrapt.FunctionWrapper(run, functools.partial(foreign))],
+}
+def decorated(name):
+    def run(data, other=None): pass
+    run.__qualname__ = name
+    for decorator in reversed(cases[name]):
+        run = decorator(run)
+    return run
+def init(): pass
+def run(data):
+    return {name: {key: list(shape) for key, shape in scorebox_schema.arrays_of(decorated(name)).items()} for name in cases}
+"""
+
 TEXT = """
 import json
 def init(): pass
