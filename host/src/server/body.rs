@@ -47,8 +47,8 @@ pub(super) struct Bounds<'a> {
 /// result, and the last clone of the bytes made from it, is dropped.
 ///
 /// # Errors
-/// Fails if the body is too large, breaks off or arrives too slowly, or if the budget has no memory
-/// for the body before `bounds.deadline`.
+/// Fails if the body is too large, breaks off or arrives too slowly, if the budget has no memory
+/// for the body before `bounds.deadline`, or if the operating system cannot reserve address space.
 pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Body,

@@ -12,7 +12,7 @@ use crate::error::RequestFailure;
 ///
 /// # Errors
 /// Fails if the request has several `Host` headers or an invalid one, or if an HTTP/1.1 request has
-/// none. Also fails if the body has another transfer coding than `chunked`.
+/// none. Also fails if the body has several transfer codings, or another one than `chunked`.
 pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), RequestFailure> {
     let mut hosts = headers.get_all(HOST).iter();
     let is_right = match (hosts.next(), hosts.next()) {

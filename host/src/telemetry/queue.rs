@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// be writing the same number of bytes.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// Size of the part of the queue that only warnings and errors may fill, in bytes. Without this
-/// part, warnings and errors would be dropped if many other lines fill the queue.
+/// Size of the part of the queue that only warnings and errors may fill, in bytes. If all lines
+/// could fill the whole queue, warnings and errors would be dropped when many other lines come.
 const RESERVED_BYTES: usize = 1 << 20;
 
 /// Maximum size of a write that a pipe takes as a whole or not at all, in bytes (`PIPE_BUF` of

@@ -72,7 +72,7 @@ pub struct Dialed {
 }
 
 impl Dialed {
-    /// Closes a new connection that no call will use.
+    /// Closes a new connection to a server that no call will use.
     pub fn abort(self) {
         self.abort.abort();
     }

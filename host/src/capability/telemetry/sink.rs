@@ -51,7 +51,8 @@ pub(crate) struct LogSink(Arc<Mutex<Call>>);
 pub(super) struct Call {
     pub(super) scorer: Arc<str>,
     pub(super) invocation: String,
-    /// Collector of the call's lines for the caller. `None` if the caller does not get log lines.
+    /// Collector that passes the lines of the current call to its caller. `None` if the caller does
+    /// not get log lines.
     collected: Option<Lines>,
     lines: usize,
     bytes: usize,

@@ -46,7 +46,8 @@ pub(super) fn join<'a>(mut calls: impl Iterator<Item = &'a [Tensor]>, total: u64
 }
 
 /// Splits `outputs`, the answer of a batch, into the outputs of each call. `rows` has the number of
-/// rows of each call. Returns `None` if the answer does not have as many rows as the batch.
+/// rows of each call. Returns `None` if an output does not have as many rows as the batch, or if
+/// its bytes cannot be divided into rows.
 pub(super) fn split(outputs: &[Tensor], rows: &[u64]) -> Option<Vec<Vec<Tensor>>> {
     let total: u64 = rows.iter().sum();
     let mut parts: Vec<Vec<Tensor>> = rows

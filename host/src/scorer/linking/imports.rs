@@ -24,11 +24,12 @@ const DRAFTS: [(&str, &str); 4] = [
 /// Capabilities that an app grants to its scorer, in addition to those that every scorer has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Granted {
-    /// True if the model has a graph.
+    /// True if the model has a graph, so that the scorer may import interfaces that run graphs.
     pub(super) graphs: bool,
-    /// True if the manifest defines a store.
+    /// True if the manifest defines a store, so that the scorer may import interfaces of stores.
     pub(super) stores: bool,
-    /// True if the manifest allows Redis commands for a store.
+    /// True if the manifest allows Redis commands for a store, so that the scorer may import
+    /// `redis`.
     pub(super) commands: bool,
 }
 

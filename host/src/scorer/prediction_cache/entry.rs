@@ -143,7 +143,8 @@ pub fn write(key: &Key, output: &Output) -> Option<Vec<u8>> {
 }
 
 /// Decodes the answer from the cache entry of a key. Returns `None` if the entry is damaged,
-/// exceeds its size limits, was written for another key, or has a header that a scorer may not set.
+/// exceeds its size limits, was written for another key, or has a cookie or another header that the
+/// answer of a scorer may not have.
 #[must_use]
 pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
     if entry.len() > ENTRY_BYTES {

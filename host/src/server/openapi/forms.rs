@@ -126,7 +126,8 @@ struct Forms<'a> {
     inputs: &'a [Port],
     /// Columns of a row: those of a matrix with named columns, or else the inputs.
     columns: &'a [Port],
-    /// True if a row, or an object of whole columns, may have other keys than the columns.
+    /// True if a row, or an object that has whole columns, may have other keys than the names of
+    /// the columns.
     is_open: bool,
 }
 

@@ -121,8 +121,8 @@ impl Zstandard {
         })
     }
 
-    /// Counts compressed bytes that give no data. Fails if the body has more than [`EMPTY_BYTES`]
-    /// of them.
+    /// Counts `bytes` compressed bytes of skipped frames and empty blocks, which give no data.
+    /// Fails if the body has more than [`EMPTY_BYTES`] of them.
     fn count_idle(&mut self, bytes: usize) -> Result<(), Damage> {
         self.idle_bytes = self.idle_bytes.saturating_add(bytes);
         match self.idle_bytes as u64 > EMPTY_BYTES {

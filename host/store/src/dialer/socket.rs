@@ -19,8 +19,8 @@ const PROBE_PAUSE: Duration = Duration::from_secs(10);
 /// Number of keepalive probes without an answer after which the kernel ends a connection.
 const PROBES: u32 = 3;
 
-/// Minimum time that the kernel waits until the other side has acknowledged sent bytes. It is
-/// longer than a short outage of a network.
+/// Minimum time that the kernel waits until the server has acknowledged sent bytes. It is longer
+/// than a short outage of a network.
 const LEAST_UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 /// Time for which a short connection waits for bytes that a server sends without being asked. A

@@ -15,8 +15,8 @@ use super::shared::{Shared, State};
 /// Guard of a command that waits for its answer. If the command is canceled after a long wait, the
 /// host checks the connection.
 ///
-/// Without the check it would be unknown whether the server still answers on the connection: a
-/// caller may also cancel a command because its own deadline has passed.
+/// If the connection were not checked, it would be unknown whether the server still answers on it:
+/// a caller may also cancel a command because its own deadline has passed.
 pub(super) struct Waiting<'a> {
     shared: &'a Arc<Shared>,
     is_ended: bool,

@@ -1,4 +1,5 @@
-//! Limits on what a command may ask of the server: time and memory beyond the bytes that are sent.
+//! Limits on what a Redis command may ask of the server: time and memory beyond the bytes that are
+//! sent.
 //!
 //! Owns the limits on the keys of one command. Submodules own the limits on the commands of one
 //! call together, and a rule for every argument by which a short command causes long work: counts,

@@ -166,9 +166,9 @@ impl Connection {
     /// # Errors
     /// Fails with a [`CommandError`] if a command is not allowed or exceeds a limit, if the keys
     /// have different slots of a cluster, if the server refuses a command, or if no reply arrives.
-    /// If a command was not allowed, nothing was sent. After any other error, commands of the
-    /// transaction may have been executed. An error of a command during the execution is part of
-    /// the command's reply.
+    /// Nothing was sent if a command is not allowed or exceeds a limit, or if the keys have
+    /// different slots. After any other error, commands of the transaction may have been executed.
+    /// An error of a command during the execution is part of the command's reply.
     pub fn transaction(
         &self,
         commands: Vec<Command>,

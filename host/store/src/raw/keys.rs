@@ -1,4 +1,4 @@
-//! The reader of a command's arguments: it finds the keys, and refuses some options.
+//! The reader of a Redis command's arguments: it finds the keys, and refuses some options.
 //!
 //! Owns the reading of arguments, as strict as a server's or stricter: an argument that is not
 //! understood for certain is refused. Must not know prefixes.

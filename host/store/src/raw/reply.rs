@@ -58,7 +58,7 @@ pub struct Reply {
     pub root: u32,
 }
 
-/// Number of bytes that the further replies to one call may take.
+/// Number of bytes that the further replies to one call of a scorer may take.
 pub struct Budget(usize);
 
 impl Default for Budget {

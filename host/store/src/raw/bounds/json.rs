@@ -1,4 +1,4 @@
-//! Limits on the JSON commands.
+//! Limits on the Redis commands for JSON, such as `JSON.GET`.
 //!
 //! Owns which arguments of a JSON command are paths, and what a path may be. Must not know other
 //! commands.

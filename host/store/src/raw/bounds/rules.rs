@@ -1,4 +1,5 @@
-//! Rules for the numbers in commands: the meaning of each number, and the commands that have it.
+//! Rules for the numbers in Redis commands: the meaning of each number, and the commands that have
+//! it.
 //!
 //! Owns the table of the rules, and reading the numbers that they apply to. Must not know keys, or
 //! what the commands of one call ask for together.
