@@ -91,7 +91,7 @@ pub enum Allocation {
     /// packager uses this variant to take a snapshot, because it creates few instances.
     OnDemand,
     /// The engine takes memory from slots that are reserved at the start and reused. Every command
-    /// that loads an app uses this variant.
+    /// that loads an app with a component uses this variant.
     Pool {
         /// Maximum number of instances that exist at a time.
         instances: usize,

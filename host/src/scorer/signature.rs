@@ -1,4 +1,4 @@
-//! A scorer's contract with its callers, as `describe` or the ports of a graph state it.
+//! A scorer's contract with its callers, as `describe`, a script or the ports of a graph state it.
 //!
 //! Owns the conversion from the generated types, the checks that the contract itself must pass, and
 //! the checks of each payload: media type and JSON Schema. Must not know HTTP, and must not run a
@@ -34,7 +34,7 @@ use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 /// Contract of a scorer with its callers, with one variant for each world.
 #[derive(Debug, Clone, Copy)]
 pub enum Signature<'a> {
-    /// Contract of a scorer of the world `scoring`.
+    /// Contract of a scorer of the world `scoring`, or of a script.
     Payload(&'a PayloadSignature),
     /// Contract of a scorer of the world `tensor-scoring`, or of a graph.
     Tensor(&'a TensorSignature),

@@ -1,4 +1,5 @@
-//! Errors of a contract that `describe` states, or that a graph's inputs and outputs define.
+//! Errors of a contract that `describe` or a script states, or that a graph's inputs and outputs
+//! define.
 //!
 //! Owns the texts of the errors, and the maximum number of dimensions of a port. Must not know how
 //! a contract is checked, or what is done about an error.
@@ -41,7 +42,7 @@ pub enum SignatureError {
     PortName {
         /// Direction of the port whose name is empty or used twice.
         direction: Direction,
-        /// Name that is empty or used twice.
+        /// Name of the port, which is empty or used twice.
         name: String,
     },
     /// A port has more dimensions than the host accepts.
