@@ -216,8 +216,8 @@ fn staged_paths(
     StagedPaths::new(paths)
 }
 
-/// Returns pairs of paths: the copies of the model in the folder `dir`, and the files that were
-/// copied.
+/// Returns pairs of paths: the path of the model or of one of its files in the app folder `dir`,
+/// and the path in the project from which it was copied.
 fn model_paths(manifest: &Manifest, model: &[ModelFile], dir: &Path) -> Vec<(PathBuf, PathBuf)> {
     let folder = dir.join(MODEL_FOLDER);
     let mut paths = Vec::new();

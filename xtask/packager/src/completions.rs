@@ -1,6 +1,6 @@
 //! `scorebox completions`: prints the script by which a shell completes commands and flags.
 //!
-//! Owns the flags. Must not know any command: it gets the definition of the command line.
+//! Owns the flags. Must not know any command: `run` gets the definition of the command line.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -18,8 +18,8 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Prints the script for a shell to standard output. `command` is the definition of the command
-/// line.
+/// Prints the script by which a shell completes commands and flags to standard output. `command` is
+/// the definition of the command line of `scorebox`.
 pub fn run(args: &CompletionsArgs, mut command: clap::Command) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "scorebox", &mut script);

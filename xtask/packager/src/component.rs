@@ -30,9 +30,9 @@ pub struct Component {
     pub calls_graphs: bool,
 }
 
-/// Builds the component of a scorer, or finds its file. Returns `None` if the scorer is an ONNX
-/// graph without a component. Fails if the build fails or makes no or several `.wasm` files, or if
-/// the file does not exist or cannot be read.
+/// Builds the component of a scorer, or finds its file. Returns `None` if the scorer has no
+/// component, because it is an ONNX graph or a script that the host runs. Fails if the build fails
+/// or makes no or several `.wasm` files, or if the file does not exist or cannot be read.
 pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),

@@ -270,8 +270,8 @@ struct Chooser {
 
 impl Chooser {
     /// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
-    /// name of an app setting cannot be that of an environment variable, if the script or the
-    /// platform itself uses the name, or if two app settings would get the same name of a secret.
+    /// name of an app setting cannot be that of an environment variable, if the deployment script
+    /// or Azure itself uses the name, or if two app settings would get the same name of a secret.
     fn secrets(&mut self, settings: Vec<AppSetting>) -> Result<Vec<Secret>, Failure> {
         settings
             .into_iter()
@@ -310,7 +310,8 @@ impl Chooser {
     }
 }
 
-/// Returns true if the script or the platform uses an app setting or a variable with this name.
+/// Returns true if the deployment script or Azure itself uses an app setting or an environment
+/// variable with the name `name`.
 fn is_reserved(name: &str) -> bool {
     let platform = [
         "FUNCTIONS_",

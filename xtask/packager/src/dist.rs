@@ -27,7 +27,7 @@ use crate::installed::{self, List};
 use crate::signing::Key;
 use crate::{engine_library, materials};
 
-/// File name of the checksums, in the form that `sha256sum --check` reads.
+/// Name of the file with the checksums of a release, in the form that `sha256sum --check` reads.
 const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Flags of `cargo xtask dist`.
@@ -162,9 +162,10 @@ fn epoch(root: &Path) -> Result<u64, Failure> {
     })
 }
 
-/// Builds the programs of a release, with hosts of these kinds, and collects all of its files. One
-/// of them, `manifest.json`, is the list of the others. Fails if a program cannot be built or is not fit for a release, if
-/// ONNX Runtime cannot be fetched, or if a file cannot be read.
+/// Builds the programs of a release, with a host of each of the `kinds`, and collects all files of
+/// the release. The file `manifest.json` is the list of the other files. Fails if a program cannot
+/// be built or is not fit for a release, if ONNX Runtime cannot be fetched, or if a file cannot be
+/// read.
 fn contents(root: &Path, revision: &Revision, kinds: &[Kind]) -> Result<Contents, Failure> {
     let mut contents = Contents::default();
     contents.program(installed::PROGRAM, &Program::Packager.build()?);
@@ -199,8 +200,8 @@ fn contents(root: &Path, revision: &Revision, kinds: &[Kind]) -> Result<Contents
     Ok(contents)
 }
 
-/// Returns the path of a part, relative to the folder of an installation. `name` is relative to the
-/// folder `lib/scorebox` in it.
+/// Returns the path of a file of the installed tool, relative to the folder of the installation.
+/// `name` is the path of the file relative to the folder `lib/scorebox` of the installation.
 fn part(name: &str) -> String {
     format!("{}/{name}", installation::PARTS)
 }

@@ -47,29 +47,31 @@ pub struct Trial<'a> {
     pub engine: Option<&'a Engine>,
 }
 
-/// Number of waits of a check. The host may use up `limits.init_deadline` once in each wait.
+/// Number of times that a host may use up `limits.init_deadline` while it checks a scorer. The host
+/// waits for that time at most in each step, such as the load of a graph or the scorer's `init`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waits(u32);
 
 impl Waits {
-    /// Number of waits for a scorer that is an ONNX graph. The graph is loaded twice, the first
-    /// time in a process that the host itself stops.
+    /// Number of waits in the check of a scorer that is an ONNX graph: the graph is loaded twice,
+    /// the first time in a process that the host itself stops.
     pub const GRAPH: Self = Self(2);
 
-    /// Returns the number of waits for a component that calls graphs. `model` has the names of the
-    /// model's files. Each graph is loaded twice, and then `init` runs.
+    /// Returns the number of waits in the check of a component that calls graphs. `model` has the
+    /// names of the model's files. Each graph is loaded twice, and then `init` runs.
     pub fn of_component<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
         let graphs = model.into_iter().filter(|name| name.ends_with(EXTENSION));
         Self(u32::try_from(2 * graphs.count() + 1).unwrap_or(u32::MAX))
     }
 
-    /// Returns the number of waits for a script in Python. `model` has the names of the model's files.
-    /// Each graph is loaded twice. Then `init` runs, and the samples are answered.
+    /// Returns the number of waits in the check of a script in Python. `model` has the names of the
+    /// model's files. Each graph is loaded twice. Then `init` runs, and the samples are answered.
     pub fn of_script<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Self::of_component(model).0.saturating_add(1))
     }
 
-    /// Returns the timeout of a check with this number of waits.
+    /// Returns the timeout of the check of a scorer: `init_deadline` for each wait of the host,
+    /// plus 60 s to start and to read the model.
     fn limit(self, init_deadline: Duration) -> Duration {
         init_deadline
             .saturating_mul(self.0)
@@ -77,10 +79,10 @@ impl Waits {
     }
 }
 
-/// Checks an app folder with graphs or a script by running a host program, prints the log lines that
-/// the scorer writes during the check, and returns the host's report. Fails if the host program, the
-/// ONNX Runtime library or the engine pack cannot be found, built or fetched, or if the host refuses
-/// the scorer, does not end in time, or prints no valid report.
+/// Checks an app folder with graphs or a script by running a host program, prints the log lines
+/// that the scorer writes during the check, and returns the host's report. Fails if the host
+/// program, the ONNX Runtime library or the engine pack cannot be found, built or fetched, or if
+/// the host refuses the scorer, does not end in time, or prints no valid report.
 ///
 /// The timeout of the check is the manifest's `limits.init_deadline` for each of the `waits`, plus
 /// 60 s to start and to read the model.
@@ -150,8 +152,9 @@ pub fn check(
     Ok(report)
 }
 
-/// Returns true if a scorer without a component needs ONNX Runtime: it is a graph, or a script whose
-/// model has graphs. A model that cannot be listed is refused elsewhere.
+/// Returns true if a scorer needs ONNX Runtime. The scorer is a graph, a script, or a component
+/// that calls graphs. Only a script whose model has no graphs does not need ONNX Runtime. If the
+/// model of a script cannot be listed, returns false, because another check refuses the model.
 pub fn needs_library(manifest: &Manifest) -> bool {
     let is_graph = |file: &ModelFile| file.name.ends_with(EXTENSION);
     let model = manifest.scorer.model.as_deref();

@@ -43,7 +43,8 @@ impl Kind {
         Self::ImageWithPythonAndGraphs,
     ];
 
-    /// Returns the kind of host for an image whose scorer needs these parts.
+    /// Returns the kind of host for an image. `with_python` is true if the scorer is a script, and
+    /// `with_graphs` is true if the scorer runs ONNX graphs.
     pub fn of_image(with_python: bool, with_graphs: bool) -> Self {
         match (with_python, with_graphs) {
             (false, false) => Self::Image,
@@ -222,7 +223,7 @@ const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
 const MACHINE_X86_64: u64 = 62;
 const SEGMENT_INTERPRETER: u64 = 3;
 
-/// Reason why a program cannot be the host program of an image.
+/// Reason why a program cannot be the host program of an image that has no C library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum UnfitProgram {
     /// The file does not start like a 64-bit ELF program.

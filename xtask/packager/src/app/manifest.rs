@@ -12,8 +12,8 @@ use super::{COMPONENT_FILE, MODEL_FOLDER, SCRIPT_FOLDER, script};
 
 /// Returns the manifest for the app folder: the project's manifest, but with the paths of the
 /// component, the script and the model replaced by their names in the app folder, and without the
-/// sections `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be read,
-/// or is no longer TOML.
+/// sections `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be
+/// read, or is no longer TOML.
 pub(super) fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;

@@ -1,7 +1,7 @@
 //! The app folder of a script in Python.
 //!
-//! Owns which files it has: the script with its modules in `script`, its packages in `packages`, and
-//! the model. Must not know how packages are found, or how a host runs a script.
+//! Owns which files the folder has: the script with its modules in `script`, its packages in
+//! `packages`, and the model. Must not know how packages are found, or how a host runs a script.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,9 @@ pub const SCRIPT_FOLDER: &str = "script";
 /// Name of the folder of the script's packages in an app folder.
 pub const PACKAGES_FOLDER: &str = "packages";
 
-/// Writes the app folder `dir` of a script, and checks it with a host in a process of its own. That
-/// host runs all samples of the manifest. Fails if a package cannot be found, if the host refuses
-/// the script, or if the folder cannot be written.
+/// Writes the app folder `dir` of a script, and checks it with a host in a process of its own. If
+/// the manifest names a file of samples, the host checks the script's answers to them. Fails if a
+/// package cannot be found, if the host refuses the script, or if the folder cannot be written.
 pub(super) fn stage(
     manifest: &Manifest,
     script: &ScriptSection,
@@ -135,7 +135,9 @@ pub(super) fn stage(
     })
 }
 
-/// Takes the state image of the script in the app folder `dir`, if the script can have one.
+/// Takes the state image of the script in the app folder `dir`: the memory of the script after its
+/// `init`. Returns `None` if the script cannot have a state image, or if the manifest forbids one.
+/// Fails if the engine pack or the sample cannot be read.
 fn state(
     manifest: &Manifest,
     script: &ScriptSection,

@@ -201,8 +201,8 @@ impl Folders {
         })
     }
 
-    /// Returns the folders that the compiler renames, each with the path that replaces it.
-    /// `cargo_home` is Cargo's home folder.
+    /// Returns the folders whose paths the compiler replaces in its output, each with the path that
+    /// replaces it. `cargo_home` is Cargo's home folder.
     fn renamed(&self, cargo_home: Option<PathBuf>) -> Vec<(PathBuf, String)> {
         let mut renamed = vec![
             (self.root.clone(), PROJECT.to_owned()),
@@ -248,9 +248,9 @@ fn standard_library(dir: &Path) -> Option<(PathBuf, String)> {
     Some((sources, format!("/rustc/{commit}")))
 }
 
-/// Returns the compiler flags that rename folders. Each entry of `renamed` is a folder and the path
-/// that replaces it. A later flag wins over an earlier one, so a folder comes after the folders
-/// that contain it.
+/// Returns the compiler flags that replace the paths of folders in the compiler's output. Each
+/// entry of `renamed` is a folder and the path that replaces it. A later flag wins over an earlier
+/// one, so a folder comes after the folders that contain it.
 fn remappings(mut renamed: Vec<(PathBuf, String)>) -> Vec<String> {
     renamed.sort_by_key(|(folder, _)| folder.as_os_str().len());
     let flag = |(folder, name): &(PathBuf, String)| {

@@ -16,8 +16,8 @@ use crate::format::Format;
 
 /// Ending of the file with the report of a conversion, next to the converted file.
 pub const REPORT_EXTENSION: &str = ".report.json";
-/// Name inside the graph. It does not depend on the file, so that the same model gives the same
-/// graph.
+/// Name of a converted ONNX graph, which the file of the graph states. The name does not depend on
+/// the name of the model's file, so that the same model always gives the same graph.
 const NAME: &str = "model";
 
 /// Runs `cargo xtask convert --accelerate`. Fails if the model is refused, if the conversion fails,
@@ -68,7 +68,8 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the path of the file whose name is that of the model's file with an ending.
+/// Returns the path of a file next to the model's file: the path `model` with `ending` appended to
+/// it.
 fn beside(model: &Path, ending: &str) -> PathBuf {
     let mut path = model.as_os_str().to_owned();
     path.push(ending);

@@ -39,19 +39,19 @@ const OWN_SECONDS: u64 = 10;
 /// compared if the user gives no sample.
 const SEED: u32 = 0;
 
-/// A conversion that was made, with its graph in a temporary folder.
+/// A finished conversion of a model to an ONNX graph. The graph is in a temporary folder.
 pub(super) struct Conversion {
-    /// Facts that the Python process reports.
+    /// Facts about the conversion, as the Python process that made it reports them.
     pub(super) converted: Box<Converted>,
-    /// The source of the conversion.
+    /// Path, digest and size of the converted model, as the report states them.
     pub(super) source: Described,
-    /// The graph of the conversion.
+    /// Path, digest and size of the ONNX graph, as the report states them.
     pub(super) graph: Described,
-    /// Content of the report.
+    /// Content of the conversion's report.
     pub(super) report: Value,
-    /// Path of the file with the graph.
+    /// Path of the file with the ONNX graph, in the temporary folder.
     pub(super) file: PathBuf,
-    /// Folder of the file with the graph.
+    /// Temporary folder with the ONNX graph, which is removed when this value is dropped.
     _scratch: TempDir,
 }
 
@@ -99,9 +99,9 @@ pub fn run(args: &ConvertArgs, output: &Path) -> Result<(), Failure> {
     finished(args, output, converted, graph)
 }
 
-/// Converts a model to an ONNX graph with the name `name`, and compares the two. `source` and `graph`
-/// are the paths of the source and of the graph for the report. Fails if the model is refused, or if
-/// the conversion fails.
+/// Converts a model to an ONNX graph with the name `name`, and compares the answers of the graph
+/// with those of the model. `source` and `graph` are the paths of the source and of the graph for
+/// the report. Fails if the model is refused, or if the conversion fails.
 pub(super) fn convert(
     args: &ConvertArgs,
     name: &str,
@@ -228,7 +228,8 @@ fn finished(
 }
 
 /// Fails if the graph gives other answers than the Python library of the model, unless
-/// `--allow-differences` is given. `written` says what was written in spite of that.
+/// `--allow-differences` is given. `written` returns the end of the failure's text, which says what
+/// was written.
 pub(super) fn refuse_differences(
     args: &ConvertArgs,
     converted: &Converted,

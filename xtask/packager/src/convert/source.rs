@@ -17,10 +17,11 @@ use crate::intact;
 /// Maximum number of files in a model folder of MLflow. A real folder has about ten.
 const MOST_FILES: usize = 10_000;
 
-/// Computes the digest and the size of a source, and returns them with `name`, the path for the
-/// report. The digest of a folder is the digest of a list of its files, with the path and the
-/// digest of each. The size of a folder is the size of all its files. Fails if a file cannot be
-/// read, if a file in a folder is damaged, or if a folder is refused by [`list`].
+/// Computes the digest and the size of a file or folder that is converted, and returns them with
+/// `name`, its path for the report. The digest of a folder is the digest of a list of its files,
+/// with the path and the digest of each. The size of a folder is the size of all its files. Fails
+/// if a file cannot be read, if a file in a folder is damaged, or if a folder is refused by
+/// [`list`].
 pub(super) fn described(source: &Path, name: String) -> Result<Described, Failure> {
     if !source.is_dir() {
         let (digest, bytes) = of_file(source)?;

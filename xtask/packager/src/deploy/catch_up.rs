@@ -251,8 +251,8 @@ fn needed(
     Ok(needed)
 }
 
-/// Adds to the script the commands that find the address and the master key of the app. The master
-/// key of an app in Container Apps cannot be found by a command: the user passes it.
+/// Adds to the catch-up script the commands that find the address and the master key of the app.
+/// The master key of an app in Container Apps cannot be found by a command: the user passes it.
 fn address(deployment: &Deployment, script: &mut Script) {
     let (url, key) = (Variable::fixed(APP_URL), Variable::fixed(MASTER_KEY));
     let of_app = |words: &'static str| {
@@ -277,14 +277,14 @@ fn address(deployment: &Deployment, script: &mut Script) {
 }
 
 /// Returns the app setting with the address of the blob service of the trigger's storage account.
-/// Fails if the script cannot read a variable with this name.
+/// Fails if the catch-up script cannot read an environment variable with the name of this setting.
 fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
     setting(&format!("{}__blobServiceUri", blob.connection))
 }
 
-/// Returns a path of a trigger as a word of the script, in which the values of app settings replace
-/// their names. Fails if the path has an odd number of `%`, or if the script cannot read an app
-/// setting that the path names.
+/// Returns a path of a blob trigger as a word of the catch-up script, in which the values of app
+/// settings replace their names. Fails if the path has an odd number of `%`, or if the script
+/// cannot read an app setting that the path names.
 fn resolved(path: &str) -> Result<Word, Failure> {
     let mut word = Word::text("");
     for (number, (part, is_setting)) in parts(path)?.into_iter().enumerate() {
@@ -297,8 +297,9 @@ fn resolved(path: &str) -> Result<Word, Failure> {
     Ok(word)
 }
 
-/// Returns the parts of a path: texts, and names of app settings between two `%`. The flag is true
-/// for the name of an app setting. Fails if the path has an odd number of `%`.
+/// Returns the parts of a blob trigger's path: texts, and names of app settings between two `%`.
+/// The boolean is true if the part is the name of an app setting. Fails if the path has an odd
+/// number of `%`.
 fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
     let parts: Vec<_> = path.split('%').collect();
     if parts.len() % 2 == 0 {

@@ -17,11 +17,11 @@ use super::deployment::Deployment;
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Name of the environment variable with the user name for pulling the image. The script reads the
-/// variable if `--pull credentials` is given.
+/// Name of the environment variable with the user name for pulling the image. The deployment script
+/// reads the variable if `--pull credentials` is given.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// Name of the environment variable with the password for pulling the image. The script reads the
-/// variable if `--pull credentials` is given.
+/// Name of the environment variable with the password for pulling the image. The deployment script
+/// reads the variable if `--pull credentials` is given.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 /// Name of the environment variable with the resource id of the storage account whose blob events
 /// trigger functions.
@@ -30,8 +30,9 @@ const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
 /// needs to deliver events.
 const BLOBS_KEY: &str = "BLOBS_KEY";
 
-/// Names of the environment variables that the script or the catch-up script uses itself, or that
-/// the programs in the scripts depend on. An app setting cannot have one of these names.
+/// Names of the environment variables that the deployment script or the catch-up script uses
+/// itself, or that the programs in the scripts depend on. An app setting cannot have one of these
+/// names.
 pub const RESERVED: &[&str] = &[
     USERNAME,
     PASSWORD,
@@ -159,16 +160,16 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds a command to the script, preceded by a comment line. `what` is the text of the comment,
-    /// which says what the command is for.
+    /// Adds a command to the deployment script, preceded by a comment line. `what` is the text of
+    /// the comment, which says what the command is for.
     fn az(&mut self, what: &str, command: Command) {
         self.script.line("");
         self.script.comment(what);
         self.script.run(command);
     }
 
-    /// Adds a command to the script. The script stores the output of the command in the shell
-    /// variable `variable`, which the commands that follow can use.
+    /// Adds a command to the deployment script. The script stores the output of the command in the
+    /// shell variable `variable`, which the commands that follow can use.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));

@@ -127,7 +127,7 @@ impl PlainApp {
         ]
     }
 
-    /// Returns the number of CPU cores as Azure writes it, e.g. `0.5`.
+    /// Returns the number of CPU cores of a replica as Azure writes it, e.g. `0.5`.
     pub(super) fn cpu(&self) -> String {
         (f64::from(self.quarters) / 4.0).to_string()
     }

@@ -33,18 +33,20 @@ enum Bytes {
 }
 
 impl Contents {
-    /// Adds the program in the file `from`. `path` is its path in the installation.
+    /// Adds a program to the files of the release. `from` is the file of the program on this
+    /// machine, and `path` is its path in the installation.
     pub fn program(&mut self, path: &str, from: &Path) {
         self.add(path, Bytes::Path(from.to_path_buf()), true);
     }
 
-    /// Adds the file `from`, which is not a program. `path` is its path in the installation.
+    /// Adds a file that is not a program to the files of the release. `from` is the file on this
+    /// machine, and `path` is its path in the installation.
     pub fn file(&mut self, path: &str, from: &Path) {
         self.add(path, Bytes::Path(from.to_path_buf()), false);
     }
 
-    /// Adds a file with these bytes, which is not a program. `path` is its path in the
-    /// installation.
+    /// Adds a file that is not a program to the files of the release. `bytes` is the content of the
+    /// file, and `path` is its path in the installation.
     pub fn bytes(&mut self, path: &str, bytes: Vec<u8>) {
         self.add(path, Bytes::Memory(bytes), false);
     }
@@ -54,13 +56,13 @@ impl Contents {
         self.0.insert(path.to_owned(), file);
     }
 
-    /// Returns all files with their paths, sorted by path.
+    /// Returns all files of the release with their paths in the installation, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &File)> {
         self.0.iter().map(|(path, file)| (path.as_str(), file))
     }
 
-    /// Returns the size and the digest of each file. The keys are the paths of the files in the
-    /// installation. Fails if a file cannot be read.
+    /// Returns the size and the digest of each file of the release. The keys are the paths of the
+    /// files in the installation. Fails if a file cannot be read.
     pub fn parts(&self) -> Result<BTreeMap<String, Part>, Failure> {
         let mut parts = BTreeMap::new();
         for (path, file) in self.iter() {

@@ -35,9 +35,9 @@ pub fn add(contents: &mut Contents, root: &Path) -> Result<(), Failure> {
 }
 
 /// Returns the paths of the files below a folder of the repository, relative to the folder. Files
-/// that git ignores are left out. Of a symbolic link to a folder, all files are returned. Returns
-/// no files if the folder does not exist. Fails if git fails, or if a linked folder cannot be
-/// listed.
+/// that git ignores are left out. For a symbolic link to a folder, the paths of all files in that
+/// folder are returned. Returns no files if the folder does not exist. Fails if git fails, or if a
+/// linked folder cannot be listed.
 fn files(root: &Path, folder: &str) -> Result<Vec<String>, Failure> {
     let dir = root.join(folder);
     if !dir.is_dir() {

@@ -32,7 +32,7 @@ const OLDEST_GLIBC_MINOR: u32 = 17;
 /// Earliest time that a zip archive can state, 1980-01-01, in seconds since 1970.
 const OLDEST_SECONDS: u64 = 315_532_800;
 
-/// Python files of the package, which start the program.
+/// Names and contents of the wheel's own Python files, which start the program `scorebox`.
 const PYTHON: [(&str, &str); 2] = [
     ("__init__.py", include_str!("../../wheel/__init__.py")),
     ("__main__.py", include_str!("../../wheel/__main__.py")),

@@ -16,7 +16,8 @@ use crate::functions_app;
 
 /// Name of the settings file of the Functions host.
 const HOST_FILE: &str = "host.json";
-/// Maximum size of a file that is compared, in bytes.
+/// Maximum size of a `host.json` or `function.json` file that is compared with the manifest, in
+/// bytes.
 const LARGEST_BYTES: u64 = 1 << 20;
 
 /// Compares the files that the Functions host reads with those that the manifest asks for. `app` is

@@ -18,7 +18,8 @@ use super::report::{Report, TOOL_VERSION};
 /// Text before the version in every host program. The host sends the text and the version in a
 /// header of its responses.
 const MARK: &[u8] = b"scorebox/";
-/// Maximum length of the version in a host program, in bytes.
+/// Maximum length, in bytes, of the version of Scorebox that is read from the file of a host
+/// program.
 const LONGEST_VERSION_BYTES: usize = 24;
 /// Major version of the Functions host that calls custom handlers as Scorebox expects it.
 const FUNCTIONS_MAJOR: &str = "4";
@@ -181,7 +182,8 @@ impl Marker {
         }
     }
 
-    /// Looks for the version at each position before `most` in `seen`, a part of the program.
+    /// Looks for the version of the host at each position before `most` in `seen`, a part of the
+    /// host program's bytes.
     fn look(&mut self, seen: &[u8], most: usize) {
         for start in 0..most {
             let rest = seen.get(start..).unwrap_or_default();
@@ -200,7 +202,8 @@ impl Marker {
         }
     }
 
-    /// Returns the version that was found, or `None` if the program has none.
+    /// Returns the version of the host that was found, or `None` if none was found in the host
+    /// program.
     pub fn version(self) -> Option<String> {
         self.found
     }

@@ -53,7 +53,7 @@ pub struct ImageFound {
     /// Version of the Functions host in the base image. `None` if the base image does not state it
     /// in the environment variable `HOST_VERSION`.
     pub functions_version: Option<String>,
-    /// Folder that is removed when the image is no longer used.
+    /// Temporary folder with the unpacked app, which is removed when this value is dropped.
     _folder: TempDir,
 }
 
@@ -150,8 +150,8 @@ fn without_tag(reference: &str) -> &str {
     reference.get(..end).unwrap_or(reference)
 }
 
-/// Unpacks the app of an image and reads the facts about its hosts. For a part that cannot be read,
-/// adds a line to the report.
+/// Unpacks the app of an image and reads the facts about its hosts. For each layer that cannot be
+/// unpacked, adds a line to the report.
 fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageFound {
     let root = folder.path().join("root");
     let mut marker = Marker::default();

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::noun::{ALL, Noun};
 
-/// Version of the format of the JSON object. It rises when a field changes its meaning or is
-/// removed.
+/// Version of the format of the report as a JSON object. The version rises when a field changes its
+/// meaning or is removed.
 const VERSION: u32 = 1;
 
 /// Version of this program, and of the host library that it contains.

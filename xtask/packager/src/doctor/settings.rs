@@ -77,7 +77,7 @@ impl Settings {
 
 /// Reads a file of settings in one of three forms: a list of objects with `name` and `value`, as
 /// `az` prints it, an object, or the object `Values` of `local.settings.json`. Fails if the file
-/// cannot be read, is larger than 1 MiB, or has another form.
+/// cannot be read, is larger than 1 MiB, or has none of these forms.
 fn file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let fix = "write it with `az functionapp config appsettings list --name NAME \
                --resource-group GROUP > FILE`, or as one JSON object of names and values";

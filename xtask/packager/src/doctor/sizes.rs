@@ -197,8 +197,8 @@ mod tests {
     use super::*;
 
     /// Returns the report's lines about memory and CPU, each as `NOUN VERDICT: TEXT`. `limits` is
-    /// the section `[limits]` of the manifest, and the container has this memory and this number of
-    /// cores.
+    /// the section `[limits]` of the manifest. `memory` and `cpus` are the memory and the number of
+    /// CPU cores of the container.
     fn found(limits: &str, memory: &str, cpus: f64) -> Vec<String> {
         use clap::Parser as _;
         #[derive(Debug, clap::Parser)]

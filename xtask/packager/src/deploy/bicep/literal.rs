@@ -14,7 +14,7 @@ use scorebox_host::text::printable;
 pub struct Literal(String);
 
 impl Literal {
-    /// Returns the literal whose value is exactly `text`.
+    /// Returns the Bicep string literal whose value is exactly `text`.
     pub fn of(text: &str) -> Self {
         let mut escaped = String::with_capacity(text.len() + 2);
         escaped.push('\'');

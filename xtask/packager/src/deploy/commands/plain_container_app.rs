@@ -104,7 +104,7 @@ impl Builder<'_> {
 
     /// Adds the commands that wait until Azure has applied the last change of the app, because
     /// Azure refuses another change before that. The script fails as soon as Azure reports that it
-    /// could not apply the change, and if this takes more than 10 minutes.
+    /// could not apply the change. The script also fails if Azure needs more than 10 minutes.
     fn wait_for_container_app(&mut self) {
         let app = Word::value_of(&Variable::fixed(APP));
         // For some states `az resource wait` fails without a reason. The state is read afterwards

@@ -43,8 +43,9 @@ impl Code {
         }
     }
 
-    /// Returns the number of waits of the check in a host program, or `None` if the code can be
-    /// checked without a host program. `files` are the files of the model.
+    /// Returns the number of times that a host program may use up `limits.init_deadline` while it
+    /// checks this code. Returns `None` if the code is not checked by a host program. `files` are
+    /// the files of the model.
     fn waits(&self, files: &[ModelFile]) -> Option<Waits> {
         match self {
             Self::Graph => Some(Waits::GRAPH),
@@ -116,8 +117,8 @@ pub(super) enum Trialled {
 }
 
 /// Loads an app as the command `serve` would. ONNX graphs are loaded by a host program in a process
-/// of its own, because a hostile file may crash the process that loads it. `files` are the files of
-/// the model, or `None` if there is no model.
+/// of its own, because a hostile file may crash the process that loads it. A script is not loaded.
+/// `files` are the files of the model, or `None` if there is no model.
 pub(super) fn tried(
     args: &DoctorArgs,
     manifest: &Manifest,
