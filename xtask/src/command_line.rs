@@ -27,7 +27,7 @@ struct Cli {
     command: Command,
 }
 
-/// The commands that this program runs itself.
+/// Commands of `cargo xtask` that the program `xtask` runs. Other programs run all other commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check the toolchain, and add the wasm32-wasip2 target if it is missing.
@@ -54,7 +54,7 @@ const ORDER: [&str; 18] = [
 /// A parsed command line of `cargo xtask`.
 #[derive(Debug)]
 pub enum Request {
-    /// A command that this program runs.
+    /// A command that the program `xtask` runs, without another program.
     Own(Command),
     /// A command that another program runs. The arguments are passed to that program unchanged.
     Forwarded(Program, Vec<OsString>),
@@ -74,8 +74,8 @@ pub fn parse() -> Request {
     }
 }
 
-/// Returns the other program that handles the command in `arguments`: it runs the command or prints
-/// the command's help. Returns `None` if this program handles the command itself.
+/// Returns the program that has to be started for the command in `arguments`, to run the command or
+/// to print its help. Returns `None` if the program `xtask` does this without another program.
 fn program(arguments: &[OsString]) -> Option<Program> {
     let name = arguments.iter().find(|word| *word != "help")?;
     let command = FORWARDED.iter().find(|command| *name == *command.name)?;

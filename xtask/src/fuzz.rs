@@ -56,7 +56,7 @@ pub struct FuzzArgs {
 }
 
 /// Runs `cargo xtask fuzz`: fuzzes the targets that the arguments name. Fails if a target cannot be
-/// built, or if an input makes a target fail.
+/// built or run, or if an input makes a target fail.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
     fuzz(&args.targets, Duration::from_secs(args.seconds))
 }
@@ -65,8 +65,8 @@ pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
 /// them one after the other. `time` is the time for all of them together, but each target runs for
 /// at least `LEAST_TIME`.
 ///
-/// Prints one line for each target. Fails if an input makes a target fail, e.g. because an
-/// assertion of the target does not hold.
+/// Prints one line for each target. Fails if a target cannot be built or run, or if an input makes
+/// a target fail, e.g. because an assertion of the target does not hold.
 pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {
     let names = if names.is_empty() {
         targets(&workspace::root().join(TARGETS))?

@@ -36,7 +36,7 @@ pub struct SetupArgs {
 }
 
 /// Runs `cargo xtask setup`: checks the toolchain, and installs what the flags ask for. Fails if a
-/// tool is missing, or if an installation fails.
+/// part of the toolchain is missing, or if an installation fails.
 pub fn run(args: &SetupArgs) -> Result<(), Stop> {
     toolchain::check(|line| println!("{line}"))?;
     if args.graphs || args.convert || args.python {

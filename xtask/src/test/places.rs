@@ -100,7 +100,8 @@ impl Places {
     }
 
     /// Returns the folder of the engine pack, which is made if there is none. Returns `None` if it
-    /// cannot be made, e.g. without network. Then a test that needs it says why.
+    /// cannot be made, e.g. without network. In this case, a test that needs the pack reports why
+    /// it is skipped.
     pub fn pack(&self) -> Option<PathBuf> {
         self.packager.part("python-pack", &[]).ok()
     }

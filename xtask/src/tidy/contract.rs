@@ -21,7 +21,7 @@ const BLESS: &str = "`cargo xtask tidy --bless`";
 
 /// Compares the hash in `wit/CHANGES.md` with the contract, and the hashes in `wit/deps/deps.lock`
 /// with the vendored packages. Returns a finding for each difference. Fails if the WIT cannot be
-/// parsed.
+/// parsed, or if a vendored file cannot be read.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     let changes = std::fs::read_to_string(root.join(CHANGES)).unwrap_or_default();
     let lock = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
@@ -32,7 +32,7 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
 }
 
 /// Writes the hash of the contract to `wit/CHANGES.md`, and the hashes of the vendored packages to
-/// `wit/deps/deps.lock`. Fails if the WIT cannot be parsed, or if a file cannot be written.
+/// `wit/deps/deps.lock`. Fails if the WIT cannot be parsed, or if a file cannot be read or written.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let changes = root.join(CHANGES);
     let blessed = with_hash(&read(&changes)?, &contract_hash(root)?);

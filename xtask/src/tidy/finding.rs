@@ -7,9 +7,9 @@ use std::fmt;
 /// A place where a file breaks a rule of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Path of the file, relative to the workspace's root.
+    /// Path of the file that breaks the rule, relative to the workspace's root.
     pub(super) file: String,
-    /// Number of the line in the file, counted from 1.
+    /// Number of the line that breaks the rule, counted from 1.
     pub(super) line: usize,
     pub(super) what: String,
     pub(super) fix: String,

@@ -30,8 +30,8 @@ impl GeneratedPart {
         self.compare(&page, text)
     }
 
-    /// Writes `text`, which the code generates, into the part of the page. Fails if the page does
-    /// not have the lines that mark the part.
+    /// Writes `text`, which the code generates, into the part of the page. Fails if the page cannot
+    /// be read or written, or does not have the lines that mark the part.
     pub fn bless(&self, root: &Path, text: &str) -> Result<(), Failure> {
         let Self { page, part, .. } = self;
         let file = root.join(page);

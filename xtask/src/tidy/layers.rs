@@ -13,7 +13,7 @@ struct Rule {
     except: &'static [&'static str],
     /// Names, which are paths or words, that the files must not mention.
     banned: &'static [&'static str],
-    /// True if the contents of strings are searched as well.
+    /// True if the names are also forbidden in the contents of strings.
     strings: bool,
     why: &'static str,
 }
@@ -236,9 +236,9 @@ pub(super) fn before_tests(view: &str) -> &str {
         .unwrap_or(view)
 }
 
-/// Returns each name of `banned` that the text mentions, with the number of the line. The result is
-/// in the order of the lines, and has a name once for each line. If `anywhere` is false, only whole
-/// names are found.
+/// Returns each name of `banned` that `view`, the text of a file, mentions, with the number of the
+/// line. The result is in the order of the lines, and has a name once for each line. If `anywhere`
+/// is false, only whole names are found.
 pub(super) fn mentions<'a>(
     view: &str,
     banned: &[&'a str],

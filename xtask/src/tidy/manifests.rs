@@ -154,9 +154,9 @@ pub fn check_sdk(sdk: &str, workspace: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the key of a line of a `Cargo.toml` and the first string in its value, e.g. the name and
-/// the version of a dependency. Returns `None` if the line has another form, or if the string has
-/// no digit.
+/// Returns the key of a line `key = value` of a `Cargo.toml` and the first string in the value,
+/// e.g. the name and the version of a dependency. Returns `None` if the line does not have this
+/// form, if the value has no string, or if the string has no digit.
 fn stated(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once(" = ")?;
     let is_key = key

@@ -13,11 +13,12 @@ use super::finding::Finding;
 const README_LINES: usize = 200;
 const README_BYTES: usize = 10_000;
 
-/// Maximum size of a page, in bytes. A longer page should be two pages.
+/// Maximum size of a Markdown page other than README.md, in bytes. A longer page should be two
+/// pages.
 const PAGE_BYTES: usize = 30_000;
 
-/// Folders of the repository. If a word of a command starts with one of them, the word is taken as
-/// the path of a file.
+/// Folders of the repository. If a word of a command on a page starts with one of them, the word is
+/// taken as the path of a file.
 const FOLDERS: &[&str] = &[
     "guest/", "host/", "tests/", "wit/", "xtask/", ".ci/", ".github/",
 ];

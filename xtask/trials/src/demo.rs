@@ -69,7 +69,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
 pub struct Unpacked {
     /// Manifest of the example `digits`.
     pub manifest: Manifest,
-    /// Image that was built from the example.
+    /// Image that was built from the example `digits`.
     pub image: WrittenImage,
     /// Path of the folder to which the image was unpacked.
     pub root: PathBuf,

@@ -49,7 +49,7 @@ impl Sources {
         Self::Record,
     ];
 
-    /// Returns the path of the folder in an installed tool, relative to [`PARTS`].
+    /// Returns the path of this folder of sources in an installed tool, relative to [`PARTS`].
     pub fn installed(self) -> &'static str {
         match self {
             Self::Wit => "wit",
@@ -61,7 +61,8 @@ impl Sources {
         }
     }
 
-    /// Returns the path of the folder in the repository, relative to its root.
+    /// Returns the path of this folder of sources in the repository, relative to the repository's
+    /// root.
     pub fn in_repository(self) -> &'static str {
         match self {
             Self::Wit => "wit",
@@ -85,8 +86,8 @@ impl Sources {
         }
     }
 
-    /// Returns the path of the folder on this machine: in the installed tool if this program is
-    /// one, and in the repository otherwise.
+    /// Returns the path of this folder of sources on this machine: in the installed tool if this
+    /// program is one, and in the repository otherwise.
     pub fn folder(self) -> PathBuf {
         match parts() {
             Some(parts) => parts.join(self.installed()),
@@ -148,7 +149,7 @@ pub fn cache() -> PathBuf {
 }
 
 /// Returns the folder `scorebox` in the user's folder of caches, e.g. `~/.cache`. It is created if
-/// it is missing. What takes minutes to make is kept here even by a clone of the repository.
+/// it is missing. Files that take minutes to make are kept here even in a clone of the repository.
 pub fn user_cache() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     // Without a home folder, the cache is in the target folder. It is not in the folder for

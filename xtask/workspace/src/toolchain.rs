@@ -43,7 +43,8 @@ pub fn check(say: fn(&str)) -> Result<(), Failure> {
     ))
 }
 
-/// Result of one check: the description of an installed item, or the problem with a missing item.
+/// Result of one check of the toolchain: the description of an installed item, or the problem with
+/// a missing item.
 type Finding = Result<String, Problem>;
 
 fn compiler(program: &str) -> Finding {

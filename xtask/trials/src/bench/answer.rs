@@ -11,7 +11,7 @@ use super::server::Server;
 use crate::demo::SAMPLE;
 use crate::demo::sample::{self, Agreement, Digit, Trained};
 
-/// A handwritten digit of the sample file, as a request that asks a server to score the digit.
+/// A handwritten digit of the file [`SAMPLE`], as a request that asks a server to score the digit.
 pub struct Question {
     digit: Digit,
     /// Body of the request, as JSON.
@@ -21,8 +21,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// Returns the request for the first digit of the sample file. Fails if the sample file cannot
-    /// be read, or has no digit.
+    /// Returns a request that asks a server to score the first digit of the file [`SAMPLE`]. Fails
+    /// if the file cannot be read, or has no digit.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
         first.ok_or_else(|| {
@@ -34,8 +34,8 @@ impl Question {
         })
     }
 
-    /// Returns one request for each digit of the sample file. Fails if the sample file cannot be
-    /// read, or does not have the expected form.
+    /// Returns one request for each handwritten digit of the file [`SAMPLE`]. Fails if the file
+    /// cannot be read, or does not have the expected form.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?
             .into_iter()

@@ -17,7 +17,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Returns the spread of the values. Returns `None` if there are no values.
+    /// Returns the median, the smallest and the largest of the values. Returns `None` if there are
+    /// no values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -314,7 +315,8 @@ pub struct Figures {
 }
 
 impl CpuRatios {
-    /// Returns the ratios of CPU time in the rows with [`CPU_CONNECTIONS`] connections.
+    /// Returns the ratios of the host's CPU time per request to that of the native reference
+    /// program, taken from the rows with [`CPU_CONNECTIONS`] connections.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |server: Kind| {
             let row = rows

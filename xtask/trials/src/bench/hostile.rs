@@ -92,7 +92,8 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
 }
 
 /// Runs `cargo xtask bench hostile-sender`: attacks a host, or only burns CPU time for comparison,
-/// and prints the counters of the connections and answers as JSON. Fails if the attack is unknown.
+/// and prints the counters of the connections and answers as JSON. Fails if the attack is unknown
+/// or cannot be started.
 pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }

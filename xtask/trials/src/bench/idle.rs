@@ -117,8 +117,8 @@ impl Client {
         }
     }
 
-    /// Makes the first call after the idle time. Returns the time that the call took, or `None` if
-    /// the call fails or its answer is wrong.
+    /// Makes the first call on this connection to Redis after the idle time. Returns the time that
+    /// the call took, or `None` if the call fails or its answer is wrong.
     async fn first_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = if self.is_reader {
@@ -129,8 +129,8 @@ impl Client {
         is_right.then(|| started.elapsed())
     }
 
-    /// Makes a call for which the connection has to be opened first. Returns the time that the
-    /// connection and the call took together, or `None` if the call fails or its answer is wrong.
+    /// Opens a connection to Redis and makes a call on it. Returns the time that the connection and
+    /// the call took together, or `None` if the call fails or its answer is wrong.
     async fn connect_and_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = self.store.get("value").await == Ok(None);

@@ -1,5 +1,5 @@
-//! `cargo xtask bench python`: compares the host, which runs a script in the sandbox, with Azure ML's
-//! inference server, which runs the same script and pickle natively.
+//! `cargo xtask bench python`: compares the host, which runs a script in the sandbox, with Azure
+//! ML's inference server, which runs the same script and pickle natively.
 //!
 //! Owns the order of the run: make both servers, compare their answers, measure both in turns, and
 //! report. Must not know how a server is made, nor how figures are summed up.
@@ -33,26 +33,29 @@ use super::round::QUICK_SECONDS;
 use super::server::Program;
 use super::throughput::WARM_UP;
 
-/// Folder of the script, relative to the workspace's root.
+/// Folder of the script that the host and Azure ML's inference server run, relative to the
+/// workspace's root.
 const PROJECT: &str = "tests/bench/python";
 
-/// Number of connections of each load.
+/// Number of connections over which a server is loaded with requests.
 const CONNECTIONS: u16 = 8;
-/// Number of workers of each server whose memory is measured.
+/// Number of workers of a server in the measurement of its memory.
 const WORKERS: usize = 2;
-/// Length of the load that puts every worker to work before memory is read.
+/// Length of the load that puts every worker of a server to work before the server's memory is
+/// read.
 const MEMORY_LOAD: Duration = Duration::from_millis(500);
 
 /// Number of times that each server is started to measure its cold start.
 const SPAWNS: u32 = 10;
-/// Number of times that each server is started in a run with `--quick`.
+/// Number of times that each server is started to measure its cold start in a run with `--quick`.
 const QUICK_SPAWNS: u32 = 2;
 
-/// Largest difference between a number in both answers.
+/// Maximum accepted difference between a number in the host's answer and the number in the answer
+/// of Azure ML's server to the same request.
 const TOLERANCE: f64 = 1e-12;
 
-/// The two servers, each with one worker for each core and with the number of workers for which
-/// memory is measured. For the host a worker is an instance of the script.
+/// The host and Azure ML's inference server, each as programs with different numbers of workers. A
+/// worker of the host is an instance of the script.
 struct Servers {
     /// The host with one instance for each core.
     host: Program,
@@ -66,8 +69,8 @@ struct Servers {
     rival_of_two: Program,
 }
 
-/// Runs `cargo xtask bench python`, and prints its figures. Fails if a server cannot be made or
-/// started, or if the answers of the two servers differ.
+/// Runs `cargo xtask bench python`, and prints its figures. Fails if the host or Azure ML's
+/// inference server cannot be built, installed or started, or if their answers differ.
 pub fn run(args: &PythonBenchArgs) -> Result<(), Failure> {
     // wrk is looked for first, because the builds take minutes.
     let wrk = load::find_wrk()?;
@@ -152,15 +155,17 @@ pub fn run(args: &PythonBenchArgs) -> Result<(), Failure> {
     report::write(&figures, text)
 }
 
-/// Swaps a pair in every second turn, because to be the first in a round may be an advantage.
+/// Reverses a pair, such as two servers, in every second turn, because being the first in a round
+/// may be an advantage.
 fn rotate<T>(turn: u32, pair: &mut [T; 2]) {
     if !turn.is_multiple_of(2) {
         pair.reverse();
     }
 }
 
-/// Asks both servers for all digits, one in a call. Fails if an answer is not a success, or if the
-/// answers differ by more than rounding.
+/// Starts the host and Azure ML's server, sends each of them one request for each digit in
+/// `questions`, and compares their answers as [`is_close`] does. Fails if a server cannot be
+/// started, if a status code is not 200, or if the two answers to a request differ.
 fn compare(servers: &Servers, questions: &[Question]) -> Result<(), Failure> {
     let Some(first) = questions.first() else {
         return Ok(());
@@ -178,7 +183,8 @@ fn compare(servers: &Servers, questions: &[Question]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns true if both values have the same form, and their numbers differ by rounding alone.
+/// Returns true if two JSON values are equal, except that floating-point numbers in them may differ
+/// by up to [`TOLERANCE`].
 fn is_close(own: &Value, other: &Value) -> bool {
     match (own, other) {
         (Value::Array(own), Value::Array(other)) => {
@@ -201,16 +207,16 @@ fn is_close(own: &Value, other: &Value) -> bool {
     }
 }
 
-/// Returns the memory of a server that runs alone, in bytes, after a load: the sum over its
-/// processes. Fails if the server cannot be started.
+/// Returns the memory of a server that runs alone, in bytes, after a load: the sum over the
+/// server's processes. Fails if the server cannot be started, or if a request fails.
 fn memory(program: &Program, first: &Question, load: &LoadGenerator) -> Result<u64, Failure> {
     let (server, _) = Running::start(program, first)?;
     load.run(server.address(), CONNECTIONS, MEMORY_LOAD)?;
     server.pids().into_iter().map(pss_bytes).sum()
 }
 
-/// Loads a server for the given time, and returns its figures. The CPU time is that of all its
-/// processes. Fails if a request fails.
+/// Loads a server for the given time, and returns its figures. The CPU time is that of all
+/// processes of the server. Fails if a request fails.
 fn under_load(
     server: &Running,
     load: &LoadGenerator,

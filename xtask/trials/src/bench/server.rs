@@ -150,8 +150,8 @@ impl Server {
     }
 
     /// Sends a request as soon as the server accepts a connection. Returns the answer, and the time
-    /// from the start of the server's process to the answer. Fails if the server ends, or if it
-    /// does not listen within 60 s.
+    /// from the start of the server's process to the answer. Fails if the server ends, if it does
+    /// not listen within 60 s, or if the connection breaks.
     pub fn first_answer(&mut self, request: &[u8]) -> Result<(Answer, Duration), Failure> {
         loop {
             match client::connect(self.address) {

@@ -287,7 +287,8 @@ pub(super) fn altered(
     Ok(Manifest::read(&file).map(|_| copy.to_path_buf()))
 }
 
-/// Changes some settings in the manifest `file`. Fails if the file cannot be read or written.
+/// Changes some settings in the manifest `file`. Fails if the file cannot be read, parsed or
+/// written.
 pub(super) fn set(file: &Path, settings: &[Setting<'_>]) -> Result<(), Failure> {
     let text =
         std::fs::read_to_string(file).map_err(|error| Failure::file(file, "be read", error))?;

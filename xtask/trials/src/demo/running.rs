@@ -30,7 +30,7 @@ pub struct RunningHost {
 impl RunningHost {
     /// Starts the host program `program` with the app folder `app`. The only environment variable
     /// of the host is PATH, and its log is written to the file `log`. If `port` is `None`, the host
-    /// gets any free port. Fails if the program cannot be started.
+    /// gets any free port. Fails if the port is taken, or if the program cannot be started.
     pub fn start(
         program: &Path,
         app: &Path,
@@ -96,8 +96,8 @@ impl RunningHost {
         )))
     }
 
-    /// Sends a request to score digits, and returns the host's answer. Both are JSON. Fails if the
-    /// status code is not 200.
+    /// Sends a request to score digits, and returns the host's answer. Both are JSON. Fails if no
+    /// answer arrives, if its status code is not 200, or if it is not JSON.
     pub async fn score(&self, request: &Value) -> Result<Value, Failure> {
         let call = self
             .client

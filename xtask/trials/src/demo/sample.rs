@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 /// which is computed in 64 bits.
 const TOLERANCE: f64 = 1e-4;
 
-/// A digit of the sample file: its pixels, its true label and the answers of scikit-learn's models.
+/// A handwritten digit with known answers: its pixels, its true label and the answers of
+/// scikit-learn's models.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Digit {
     /// True label of the digit.

@@ -298,7 +298,7 @@ fn objects(output: &Value) -> Vec<Value> {
 }
 
 /// Converts a JSON answer of the Open Inference Protocol to the format of Azure ML. Returns `None`
-/// if the answer has another shape.
+/// if the answer does not have two outputs, the labels and a list of probabilities.
 fn from_json(answer: &Value) -> Option<Value> {
     let labels = answer.pointer("/outputs/0/data")?;
     let rows: Vec<Value> = answer
@@ -312,7 +312,7 @@ fn from_json(answer: &Value) -> Option<Value> {
 
 /// Converts an answer with binary tensors to JSON in the format of Azure ML. The tensors are 64-bit
 /// labels, followed by 32-bit probabilities. `rows` is the number of digits. Returns `None` if the
-/// answer has another shape.
+/// answer does not state the length of its JSON, or is too short for the labels.
 fn from_binary(rows: usize, answer: &Answer) -> Option<Value> {
     let tensors = answer.body.get(answer.json_length?..)?;
     let (labels, probabilities) = tensors.split_at_checked(rows * LABEL_BYTES)?;

@@ -74,8 +74,9 @@ pub enum CageError {
 }
 
 impl Cage {
-    /// Creates a control group with a memory limit of `limit_bytes` bytes. Fails if a process
-    /// cannot join the group, e.g. because this process is not root.
+    /// Creates a control group with a memory limit of `limit_bytes` bytes. Fails if the group or
+    /// its limit cannot be created, or if a process cannot join the group, e.g. because this
+    /// process is not root.
     pub fn make(limit_bytes: u64) -> Result<Self, CageError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let version = if Path::new(V2.root).join("cgroup.controllers").exists() {

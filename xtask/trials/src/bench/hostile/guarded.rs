@@ -67,7 +67,8 @@ pub struct Guarded {
 
 impl Guarded {
     /// Starts the host and waits for a correct answer. The host runs in a container if
-    /// `is_contained` is true. Fails if the host ends or does not answer within 60 s.
+    /// `is_contained` is true. Fails if the container cannot be created, or if the host ends or
+    /// does not answer within 60 s.
     pub fn start(stage: &Stage, setting: Setting, is_contained: bool) -> Result<Self, Failure> {
         let why =
             |problem| Failure::other(format!("the container: {problem}"), "run the command again");

@@ -90,7 +90,7 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// Makes calls on one connection, each at its scheduled time, until all calls of the schedule
+    /// Makes calls one after the other, each at its scheduled time, until all calls of the schedule
     /// are made. Adds the results of the calls to `seen`.
     fn run(&self, seen: &Mutex<Steady>) {
         let mut connection = connect(self.address).ok();

@@ -31,7 +31,8 @@ pub struct Question {
     probability: f64,
 }
 
-/// Returns the 100 requests whose answers are checked, with different features in each.
+/// Returns the 100 requests whose answers are checked before a scorer is measured. Each has
+/// different features.
 pub fn all() -> Vec<Question> {
     (0..COUNT).map(f64::from).map(Question::of).collect()
 }

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::bench::figures::{Measured, Spread};
 
-/// Measured values of one server: one value for each round, or for each start of the server.
+/// Measured values of one server: figures of each round, times of each start, and its memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turns {
-    /// Figures of the rounds while idle cores may sleep.
+    /// Figures of the server in each round, measured while idle cores may sleep.
     pub asleep: Vec<Measured<f64>>,
-    /// Figures of the rounds with all cores kept awake.
+    /// Figures of the server in each round, measured with all cores kept awake.
     pub awake: Vec<Measured<f64>>,
     /// Times from each start of the server to its first correct answer, in milliseconds.
     pub cold_start_ms: Vec<f64>,
@@ -44,21 +44,23 @@ pub struct Figures {
     azure_ml: Row,
 }
 
-/// How many times better the host is than Azure ML's inference server. Each ratio is the median of
-/// the ratios of all rounds or starts.
+/// Ratios that say how many times better the host is than Azure ML's inference server. A ratio of
+/// times or rates is the median of the ratios of all rounds or starts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 struct Ratios {
-    /// CPU time per request of Azure ML's server over that of the host, with all cores kept awake.
+    /// CPU time per request of Azure ML's server divided by that of the host, with all cores kept
+    /// awake.
     cpu: f64,
-    /// Requests per second of the host over those of Azure ML's server, with 8 connections.
+    /// Requests per second of the host divided by those of Azure ML's server, with 8 connections.
     rps_8: f64,
-    /// Cold start of Azure ML's server over that of the host.
+    /// Time from the start of Azure ML's server to its first correct answer, divided by that of the
+    /// host.
     cold_start: f64,
-    /// Memory of Azure ML's server with two workers over that of the host with two instances.
+    /// Memory of Azure ML's server with two workers divided by that of the host with two instances.
     memory_2: f64,
 }
 
-/// Figures of one server.
+/// Figures of the host or of Azure ML's inference server, over all rounds and starts.
 #[derive(Debug, Serialize)]
 struct Row {
     requests_per_second: Spread,
@@ -66,7 +68,8 @@ struct Row {
     p99_us: Spread,
     cpu_us_per_request: Spread,
     cold_start_ms: Spread,
-    /// Memory with two workers, in bytes: the sum of the proportional set sizes of all processes.
+    /// Memory of the server with two workers, in bytes: the sum of the proportional set sizes of
+    /// all its processes.
     pss_bytes: u64,
 }
 
@@ -175,8 +178,8 @@ impl Row {
     }
 }
 
-/// Returns the median of the ratios `above / below`. Values with the same index were measured in the
-/// same round. Returns `None` if there are no values.
+/// Returns the median of the ratios `above / below`. Values with the same index were measured in
+/// the same round. Returns `None` if there are no values.
 fn ratio(above: &[f64], below: &[f64]) -> Option<f64> {
     let ratios = above.iter().zip(below).map(|(above, below)| above / below);
     Some(Spread::of(ratios)?.median)

@@ -1,5 +1,5 @@
-//! The host that `bench python` measures: the host program of images with a script, the engine pack,
-//! and the app folder of the script.
+//! The host that `bench python` measures: the host program of images with a script, the engine
+//! pack, and the app folder of the script.
 //!
 //! Owns how they are built, and copies of the app folder with other settings. Must not know what is
 //! measured.
@@ -16,10 +16,12 @@ use super::PROJECT;
 use crate::bench::server::Program;
 use crate::bench::stage::altered;
 
-/// Name of the environment variable with the path of the engine pack, for the host and the packager.
+/// Name of the environment variable with the path of the engine pack, for the host and the
+/// packager.
 const PACK_VARIABLE: &str = "SCOREBOX_PYTHON_PACK";
 
-/// The host program, the engine pack and the app folder of the script.
+/// Paths of the host program, of the engine pack that runs scripts in Python, and of the app folder
+/// of the script that the host serves.
 pub struct Built {
     host: PathBuf,
     pack: String,
@@ -28,7 +30,7 @@ pub struct Built {
 }
 
 /// Builds the host and the engine pack unless they exist, and writes the app folder of the script
-/// below `folder`. Fails if a build fails.
+/// to a subfolder of `folder`. Fails if a build fails.
 pub fn prepare(folder: &Path) -> Result<Built, Failure> {
     let packager = commands::Program::Packager.build()?;
     let part = |name: &str| -> Result<String, Failure> {
@@ -50,8 +52,8 @@ pub fn prepare(folder: &Path) -> Result<Built, Failure> {
     })
 }
 
-/// Runs a command to its end, and returns its standard output. Its standard error is shown. Fails if
-/// the command fails.
+/// Runs a command to its end, and returns its standard output. Its standard error is shown. Fails
+/// if the command fails.
 fn said(command: &mut Command) -> Result<String, Failure> {
     let output = command.stderr(std::process::Stdio::inherit()).output();
     let failed = |problem: String| {
@@ -68,13 +70,13 @@ fn said(command: &mut Command) -> Result<String, Failure> {
 }
 
 impl Built {
-    /// Returns the host with the settings that the image would have.
+    /// Returns the program that starts the host with the settings that an image of the script has.
     pub fn as_packaged(&self) -> Program {
         self.program("scorebox", &self.app)
     }
 
-    /// Returns the host with `count` instances of the script from its start. Fails if the host
-    /// refuses the number, or if a file cannot be written.
+    /// Returns the program that starts the host with `count` instances of the script. Fails if the
+    /// host refuses the number, or if a file cannot be written.
     pub fn with_instances(&self, count: usize) -> Result<Program, Failure> {
         let name = format!("scorebox-{count}");
         let number = toml::Value::Integer(count as i64);

@@ -1,7 +1,7 @@
 //! Azure ML's inference server, in a virtual environment of its own.
 //!
-//! Owns the installation with pip, and the command line and environment of the server. Must not know
-//! what is measured.
+//! Owns the installation with pip, and the command line and environment of the server. Must not
+//! know what is measured.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,20 +13,22 @@ use scorebox_workspace::{tools, workspace};
 use super::PROJECT;
 use crate::bench::server::Program;
 
-/// File that pins the server and all packages that it imports, relative to the workspace's root.
+/// File for pip with the versions and hashes of Azure ML's inference server and of all packages
+/// that it imports, relative to the workspace's root.
 const REQUIREMENTS: &str = "tests/data/scripts/requirements.txt";
 
-/// File whose presence says that the installation was finished.
+/// Name of the file in the virtual environment of Azure ML's inference server that is written when
+/// the installation is finished.
 const FINISHED: &str = "finished";
 
-/// Azure ML's inference server, installed and ready to be started.
+/// Azure ML's inference server, installed in a virtual environment and ready to be started.
 pub struct Rival {
     python: PathBuf,
     logs: PathBuf,
 }
 
-/// Installs Azure ML's inference server into a virtual environment below `folder`, unless an earlier
-/// run has installed it. Fails if there is no suitable Python, or if pip fails.
+/// Installs Azure ML's inference server into a virtual environment below `folder`, unless an
+/// earlier run has installed it. Fails if there is no suitable Python, or if pip fails.
 pub fn prepare(folder: &Path) -> Result<Rival, Failure> {
     let requirements = workspace::root().join(REQUIREMENTS);
     let text = std::fs::read(&requirements)
@@ -71,7 +73,8 @@ pub fn prepare(folder: &Path) -> Result<Rival, Failure> {
     })
 }
 
-/// Runs a command to its end. Fails with what it said if it fails.
+/// Runs a command to its end. Fails if the command fails, with the text that the command wrote to
+/// standard error.
 fn said(command: &mut Command) -> Result<(), Failure> {
     let fix = "run the command by hand; the packages are for Python 3.11, 3.12 and 3.13";
     let output = command
@@ -88,8 +91,8 @@ fn said(command: &mut Command) -> Result<(), Failure> {
 }
 
 impl Rival {
-    /// Returns the server with `workers` processes that answer requests. The script is loaded once,
-    /// before the processes are forked.
+    /// Returns the program that starts Azure ML's inference server with `workers` processes that
+    /// answer requests. The server loads the script once, before it forks these processes.
     pub fn with_workers(&self, workers: usize) -> Program {
         let project = workspace::root().join(PROJECT);
         let shown = |path: PathBuf| path.display().to_string();

@@ -13,18 +13,18 @@ use super::client;
 use crate::bench::answer::Question;
 use crate::bench::server::{Program, Server};
 
-/// A server that runs, with all of its processes. They are killed when this value is dropped.
+/// A running server with all of its processes, which are killed when this value is dropped.
 pub struct Running {
-    /// The first process. `None` only while the value is dropped.
+    /// First process of the server. `None` only while the value is dropped.
     server: Option<Server>,
     pid: u32,
     address: SocketAddr,
 }
 
 impl Running {
-    /// Starts a server, and waits until it has answered a request with success. Also returns the
-    /// time from the start of its process to the answer. Fails if the server ends, or if it answers
-    /// with an error.
+    /// Starts a server, and waits until it has answered a request. Also returns the time from the
+    /// start of the server's process to the answer. Fails if the server ends, or if the status code
+    /// of the answer is not 200.
     pub fn start(program: &Program, question: &Question) -> Result<(Self, Duration), Failure> {
         let mut server = program.start()?;
         let (answer, time) = server.first_answer(&question.bytes)?;
@@ -50,7 +50,7 @@ impl Running {
         self.address
     }
 
-    /// Returns the ids of the server's processes: the first one, and its children.
+    /// Returns the ids of the server's processes: the first process, and its children.
     pub fn pids(&self) -> Vec<u32> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid);
         let children = std::fs::read_to_string(path).unwrap_or_default();
@@ -58,8 +58,8 @@ impl Running {
         std::iter::once(self.pid).chain(children).collect()
     }
 
-    /// Asks the server on a new connection, and returns the answer as JSON. Fails if the connection
-    /// breaks, or if the answer is not a success.
+    /// Sends a request to the server on a new connection, and returns the answer as JSON. Fails if
+    /// the connection breaks, if the status code is not 200, or if the answer is not JSON.
     pub fn ask(&self, request: &[u8]) -> Result<Value, Failure> {
         let broken = |error: std::io::Error| self.failure(&error.to_string());
         let stream = client::connect(self.address).map_err(broken)?;
@@ -71,7 +71,7 @@ impl Running {
         })
     }
 
-    /// Returns the failure for a problem of the server, with the last lines of its log.
+    /// Returns the failure for a problem of the server, with the last lines of the server's log.
     pub fn failure(&self, problem: &str) -> Failure {
         match &self.server {
             Some(server) => server.failure(problem),

@@ -140,7 +140,8 @@ pub struct CpuRatios {
 }
 
 impl CpuRatios {
-    /// Returns the ratios of CPU time that `rows` contains.
+    /// Returns the ratios of the host's CPU time per request to that of the native reference
+    /// program, taken from `rows`.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
         Self {
@@ -166,7 +167,8 @@ pub struct P50Ratios {
 }
 
 impl P50Ratios {
-    /// Returns the ratios of the median latency (p50) that `rows` contains.
+    /// Returns the ratios of the host's median latency (p50) to that of the native reference
+    /// program, taken from `rows`.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
         Self {

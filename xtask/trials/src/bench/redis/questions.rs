@@ -18,12 +18,13 @@ use crate::bench::client;
 use crate::bench::load::{LoadGenerator, lua_text};
 use crate::bench::server::Server;
 
-/// Start of the JSON body for every digit in the sample file. The first five pixels are white in
-/// every digit. They are changed to make requests that no server has ever received.
+/// Start of the JSON body for every digit in `tests/data/digits-sample.json`. The first five pixels
+/// are white in every digit. They are changed to make requests that no server has ever received.
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
-/// Maximum number of times that all known requests are sent to a server until it has stored every
-/// answer. Sending them once may not be enough, because answers are stored in the background.
+/// Maximum number of times that the known requests are sent to a server until it answers all of
+/// them from its cache. Sending them once may not be enough, because answers are stored in the
+/// background.
 const TRIES: u32 = 20;
 
 /// Requests for a server with a prediction cache, and the scripts of wrk that send them. The server
@@ -60,12 +61,14 @@ impl Questions {
         })
     }
 
-    /// Returns the number of known requests, which is the number of digits in the sample file.
+    /// Returns the number of known requests, which a server has answered before: one for each digit
+    /// in `tests/data/digits-sample.json`.
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// Returns a load generator that sends all known requests, one after the other.
+    /// Returns a load generator that sends all known requests, which a server has answered before,
+    /// one after the other.
     pub fn known_load(&self) -> &LoadGenerator {
         &self.known_load
     }
@@ -95,9 +98,10 @@ impl Questions {
         )))
     }
 
-    /// Sends a new request to a server, and fails unless the server computes the right answer.
+    /// Sends a server a request that no server has ever received. Fails unless the server computes
+    /// the right answer.
     ///
-    /// Returns a load generator that sends further new requests.
+    /// Returns a load generator that sends further requests that no server has ever received.
     pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
         let series = self.series.get() + 1;
         self.series.set(series);

@@ -25,8 +25,8 @@ const WRITING: Duration = Duration::from_secs(20);
 /// answers.
 pub const IN_A_ROUND: u32 = TURNS.len() as u32;
 
-/// The servers of the benchmark. All of them run from the start, and only one of them is loaded at
-/// a time.
+/// The servers that `bench redis` measures. All of them run from the start, and only one of them is
+/// loaded at a time.
 pub struct Servers {
     store: Server,
     memory: Server,
