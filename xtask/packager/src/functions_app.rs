@@ -68,9 +68,9 @@ pub enum Connections {
     Identity,
 }
 
-/// Returns the app settings that a function app needs to run this scorer. Settings of the app's own
-/// storage account, of the triggers' connections and of the stores have no values, because only the
-/// user knows them.
+/// Returns the app settings that a function app needs to run the scorer of the manifest. Settings
+/// of the app's own storage account, of the triggers' connections and of the stores have no values,
+/// because only the user knows them.
 pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting> {
     let setting = |name: &str, value, why| AppSetting {
         name: name.to_owned(),

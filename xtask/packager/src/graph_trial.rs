@@ -53,8 +53,8 @@ pub struct Trial<'a> {
 pub struct Waits(u32);
 
 impl Waits {
-    /// Number of waits in the check of a scorer that is an ONNX graph: the graph is loaded twice,
-    /// the first time in a process that the host itself stops.
+    /// Number of waits in the check of a scorer that is an ONNX graph. The host loads the graph
+    /// twice, the first time in a process that the host itself stops.
     pub const GRAPH: Self = Self(2);
 
     /// Returns the number of waits in the check of a component that calls graphs. `model` has the

@@ -131,8 +131,9 @@ fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
 }
 
 impl Ended {
-    /// Returns the failure of the command for a process that left no usable answer. `limit` is the
-    /// time limit of the process.
+    /// Returns the failure of the command for a Python process that ended without a usable answer.
+    /// `model` is the file or folder that the process converts, and `limit` is the time limit of
+    /// the process.
     pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
         let last = self.said.lines().last().unwrap_or("it printed nothing");
         let last = quoted(last, REASON_BYTES);

@@ -84,8 +84,8 @@ impl Port {
     }
 }
 
-/// Returns a description of all inputs or all outputs in one line, for people to read. Semicolons
-/// separate them.
+/// Returns a description of all inputs or all outputs of a graph in one line, for people to read.
+/// Semicolons separate the inputs or outputs.
 pub(super) fn shown(ports: &[Port]) -> String {
     let shown: Vec<String> = ports.iter().map(Port::shown).collect();
     shown.join("; ")

@@ -194,8 +194,8 @@ fn is_found_again(output: &str, blobs: &str) -> bool {
         && are_apart(output)
 }
 
-/// Returns the names of the placeholders in a path, in lower case, because the Functions host
-/// ignores the case of these names.
+/// Returns the names of the placeholders in a path of a blob trigger, e.g. `name` for `{name}`. The
+/// names are in lower case, because the Functions host ignores the case of these names.
 fn placeholders(path: &str) -> Vec<String> {
     path.split('{')
         .skip(1)
@@ -206,9 +206,9 @@ fn placeholders(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns true if there is text between any two placeholders of a path. Without text between them,
-/// the values of two placeholders could be separated in more than one way. An app setting does not
-/// count as text, because its value may be empty.
+/// Returns true if there is text between any two placeholders in a path of a blob trigger. Without
+/// text between them, the values of two placeholders could be separated in more than one way. An
+/// app setting does not count as text, because its value may be empty.
 fn are_apart(path: &str) -> bool {
     let texts: String = path.split('%').step_by(2).collect();
     !texts.contains("}{")

@@ -11,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 
 use super::contents::Contents;
 
-/// Name of the folder in the archive that contains everything.
+/// Name of the folder that contains all files in the archive of a release.
 const TOP: &str = concat!(
     "scorebox-",
     env!("CARGO_PKG_VERSION"),

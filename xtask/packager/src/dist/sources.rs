@@ -11,7 +11,7 @@ use scorebox_workspace::installation::Sources;
 use super::contents::Contents;
 use super::part;
 
-/// File of the licence, relative to the root of the repository.
+/// Path of the file with the licence, relative to the root of the repository.
 const LICENSE: &str = "LICENSE";
 
 /// Adds all sources and the licence to the files of a release. Files that git ignores are left out,

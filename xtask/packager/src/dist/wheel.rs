@@ -71,7 +71,8 @@ pub fn platform(contents: &Contents) -> Result<String, Failure> {
     Ok(format!("manylinux_2_{newest}_x86_64"))
 }
 
-/// Returns the first of the libraries that is not in `PROMISED`. Returns `None` if all are.
+/// Returns the first of the `libraries` that is not in the list `PROMISED`. Returns `None` if all
+/// of them are in the list.
 fn unpromised(libraries: &BTreeSet<String>) -> Option<&str> {
     let mut names = libraries.iter().map(String::as_str);
     names.find(|name| !PROMISED.contains(name))

@@ -16,7 +16,7 @@ use super::registry_rights::said_of_clock;
 use super::report::{Report, TOOL_VERSION};
 use crate::registry::{self, Identity, Skew};
 
-/// Timeout of one request. A platform may start a container for the first request.
+/// Timeout of one request to a deployment. A platform may start a container for the first request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Number of requests whose latency is measured, after the first one.
 const MEASURED: usize = 5;
@@ -25,7 +25,7 @@ const SLOW_MS: f64 = 500.0;
 /// Maximum number of bytes that are read of the body of a response. A connection can be used for
 /// another request only after the body was read.
 const LONGEST_BODY_BYTES: usize = 16 << 10;
-/// Header in which the host states its version.
+/// Name of the response header in which a Scorebox host states its version.
 const VERSION_HEADER: &str = "x-ms-server-version";
 
 /// Response of the deployment, without its body.

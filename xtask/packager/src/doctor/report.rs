@@ -98,18 +98,19 @@ impl Report {
         self.add(noun, why.into(), Verdict::Skipped);
     }
 
-    /// Returns true if a line about `noun` is a problem.
+    /// Returns true if a line of the report about `noun` is a problem.
     pub fn has_problem(&self, noun: Noun) -> bool {
         let mut lines = self.lines.iter();
         lines.any(|line| line.noun == noun && matches!(line.verdict, Verdict::Problem(_)))
     }
 
-    /// Returns true if there is a line about `noun`.
+    /// Returns true if the report has a line about `noun`.
     pub fn has(&self, noun: Noun) -> bool {
         self.lines.iter().any(|line| line.noun == noun)
     }
 
-    /// Returns true if there are lines about `noun`, and none of their checks was made.
+    /// Returns true if the report has lines about `noun`, but all of them are about checks that
+    /// were not made.
     pub fn has_skipped_only(&self, noun: Noun) -> bool {
         let mut lines = self.lines.iter().filter(|line| line.noun == noun);
         self.has(noun) && lines.all(|line| line.verdict == Verdict::Skipped)

@@ -20,12 +20,12 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::functions_app::{self, AppSetting, Connections};
 
-/// Maximum size of a file of settings, in bytes.
+/// Maximum size of the file that `--settings` names, in bytes.
 const LARGEST_BYTES: u64 = 1 << 20;
 /// Start of a value that names a secret of Azure Key Vault. Only the platform can read the secret.
 const KEY_VAULT: &str = "@Microsoft.KeyVault(";
 
-/// Values of settings, by their names.
+/// Source of the values of the settings that a manifest names.
 #[derive(Debug)]
 pub enum Settings {
     /// The values are those of the environment variables of this process.

@@ -91,9 +91,9 @@ pub fn examine(
     }
 }
 
-/// Adds the line about a store to the report, after the attempt to connect to it. `line` is the
-/// start of the line, which names the store. `whole_ms` is the time for the connection, the login
-/// and the pings together, in milliseconds.
+/// Adds the line about a key-value store to the report, after the attempt to connect to the store.
+/// `line` is the start of the line, which names the store. `whole_ms` is the time for the
+/// connection, the login and the pings together, in milliseconds.
 fn said(report: &mut Report, line: &str, store: &StoreReport, whole_ms: f64) {
     let StoreReport {
         place,

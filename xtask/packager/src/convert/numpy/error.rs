@@ -83,7 +83,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Returns the instruction with which a user can correct the file.
+    /// Returns the instruction with which a user can correct the `.npy` or `.npz` file.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Sparse => SPARSE_FIX,
@@ -95,7 +95,7 @@ impl FileError {
 }
 
 impl ArrayError {
-    /// Returns the instruction with which a user can correct the array.
+    /// Returns the instruction with which a user can correct the NumPy array.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Cut { .. } | Self::Header(HeaderError::Cut) => CUT_FIX,
