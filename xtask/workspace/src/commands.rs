@@ -158,9 +158,9 @@ impl Program {
         })
     }
 
-    /// Returns one line for each command that only the table [`FORWARDED`] has, or only `own`, the
-    /// commands that the program itself defines. A command is also listed if its two descriptions
-    /// differ. Hidden commands are left out.
+    /// Compares the commands of this program in the table [`FORWARDED`] with `own`, the command line
+    /// that the program defines. Returns one line for each command, with its description, that only
+    /// one of them has. Hidden commands of `own` are left out.
     pub fn differences(self, own: &Command) -> Vec<String> {
         let listed = FORWARDED.iter().filter(|command| command.program == self);
         let listed: Vec<_> = listed

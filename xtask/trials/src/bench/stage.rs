@@ -75,7 +75,7 @@ pub struct RedisStage {
     /// The host of the unpacked image with the defaults of `[prediction_cache]`, so that answers
     /// are kept in the host's memory as well.
     pub memory: Program,
-    /// The native reference program, which stores its answers in the same Redis.
+    /// The native reference program, which stores its answers in the same Redis as the host.
     pub ceiling: Program,
 }
 

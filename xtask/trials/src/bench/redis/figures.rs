@@ -13,8 +13,8 @@ use crate::bench::figures::{Measured, OverCeiling, Round, Spread, summed};
 pub enum Kind {
     /// The host of the packaged example with a prediction cache in Redis.
     Scorebox,
-    /// The native reference program, which keeps its answers in the same Redis but does not have a
-    /// sandbox.
+    /// The native reference program, which keeps its answers in the Redis of the host but does not
+    /// have a sandbox.
     Ceiling,
 }
 
