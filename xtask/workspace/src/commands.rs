@@ -158,9 +158,9 @@ impl Program {
         })
     }
 
-    /// Compares the commands of this program in the table [`FORWARDED`] with `own`, the command line
-    /// that the program defines. Returns one line for each command, with its description, that only
-    /// one of them has. Hidden commands of `own` are left out.
+    /// Compares the commands of this program in the table [`FORWARDED`] with `own`, the command
+    /// line that the program defines. Returns one line for each command, with its description, that
+    /// only one of them has. Hidden commands of `own` are left out.
     pub fn differences(self, own: &Command) -> Vec<String> {
         let listed = FORWARDED.iter().filter(|command| command.program == self);
         let listed: Vec<_> = listed
