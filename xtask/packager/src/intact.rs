@@ -14,7 +14,7 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use serde_json::Value;
 
-/// Fix for a file that ends too early.
+/// Instruction in the error message for a model file that ends too early.
 pub const CUT_FIX: &str = "copy or download it again, and compare its size with the original's; a download that broke off and \
                            a full disk leave such a file";
 

@@ -1,7 +1,7 @@
 //! The files of a model, and the refusal of files that an image must not contain.
 //!
-//! Owns the walk through the model folder. Must not know tensors: the host library reads tensors when
-//! it checks the app, and `intact` finds files that were cut off.
+//! Owns the walk through the model folder. Must not know tensors: the host library reads tensors
+//! when it checks the app, and `intact` finds files that were cut off.
 
 mod pickles;
 

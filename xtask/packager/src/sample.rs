@@ -17,18 +17,20 @@ use serde_json::value::RawValue;
 use crate::python::native::{self, Request};
 use crate::{forward, manifest_file};
 
-/// Maximum size of a request, in bytes. The host reads samples of at most 64 MiB.
+/// Maximum size of a request that becomes a sample, in bytes. The host reads samples of at most 64
+/// MiB.
 const LARGEST_INPUT_BYTES: u64 = 32 << 20;
 
-/// Instruction in the error message for a request or an answer that is not JSON.
+/// Instruction in the error message for a request or an answer that cannot become a sample, because
+/// it is not JSON.
 const JSON: &str =
     "a sample holds JSON: give a request with a JSON body, of a scorer that answers with JSON";
 
-/// Default tolerance of a sample of a component or a graph. Single precision and another order of
-/// additions change a probability by about this much.
+/// Default tolerance of a sample of a component or a graph. Single precision, or additions in
+/// another order, change a probability by about this much.
 const TOLERANCE: f64 = 1e-4;
-/// Default tolerance of a native sample. Scripts run with the same libraries in double precision, so
-/// that only the order of additions differs.
+/// Default tolerance of a sample with native answers of a script. The sandbox has the same
+/// libraries in double precision, so only the order of additions differs.
 const NATIVE_TOLERANCE: f64 = 1e-9;
 
 /// Flags of `scorebox sample`.
@@ -75,8 +77,8 @@ struct Sample<'a> {
 }
 
 /// Runs `scorebox sample`: calls the scorer for each request, and writes the requests and the
-/// answers to a file. Fails if the tolerance is invalid, if a request is not JSON or is too large, if
-/// the scorer does not answer it with JSON, or if a file cannot be read or written.
+/// answers to a file. Fails if the tolerance is invalid, if a request is not JSON or is too large,
+/// if the scorer does not answer it with JSON, or if a file cannot be read or written.
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     let native = args.python.as_deref();
     let native = native
@@ -123,22 +125,23 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A script that runs in the environment of its author.
+/// A scorer whose script runs natively, in the Python environment of its author.
 struct Native<'a> {
     manifest: Manifest,
     python: &'a Path,
 }
 
 impl<'a> Native<'a> {
-    /// Reads the manifest of the script, which runs in the environment `python`. Fails if the
-    /// manifest is invalid.
+    /// Reads the manifest of the script. `python` is the Python environment in which the script
+    /// will run. Fails if the manifest is invalid.
     fn read(args: &SampleArgs, python: &'a Path) -> Result<Self, Failure> {
         let manifest = args.manifest.as_deref().unwrap_or(Path::new(MANIFEST_FILE));
         let manifest = manifest_file::read(manifest)?;
         Ok(Self { manifest, python })
     }
 
-    /// Returns the default tolerance. A graph of a model may have single precision.
+    /// Returns the default tolerance of a sample with native answers. It is larger if the models of
+    /// the script run as graphs in the host, because a graph may have single precision.
     fn tolerance(&self) -> f64 {
         let script = self.manifest.scorer.script.as_ref();
         match script.is_some_and(|script| script.accelerate) {
@@ -147,7 +150,9 @@ impl<'a> Native<'a> {
         }
     }
 
-    /// Returns the answers of the script itself.
+    /// Runs the script natively, in its author's Python environment, and returns its answers to the
+    /// requests. Fails if the scorer is not a script, or if the script does not answer a request
+    /// with JSON.
     fn answers(&self, requests: &[(String, Vec<u8>)]) -> Result<Vec<Vec<u8>>, Failure> {
         let requests: Vec<_> = requests
             .iter()
@@ -162,7 +167,8 @@ impl<'a> Native<'a> {
 }
 
 /// Returns the answers of the scorer in the app folder `app`, as the host program gives them. Fails
-/// for a script: what the sandbox answers does not prove that the sandbox answers correctly.
+/// for a script, because its answers in the sandbox cannot prove that the sandbox answers as the
+/// author's own environment does.
 fn host_answers(
     app: Option<&Path>,
     requests: &[(String, Vec<u8>)],
@@ -217,8 +223,8 @@ fn json<'a>(bytes: &'a [u8], name: &str) -> Result<&'a RawValue, Failure> {
         .map_err(|error| Failure::project(format!("{name} is not JSON: {error}"), JSON))
 }
 
-/// Returns the answer of the scorer in the app folder `app` to a request. Fails if the host cannot be
-/// run, or ends with an error, which the host itself prints.
+/// Returns the answer of the scorer in the app folder `app` to a request. Fails if the host program
+/// cannot be run, or ends with an error. The host itself prints this error.
 fn answer(app: &Path, request: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut invoke = forward::invoke(app)?;
     let mut child = invoke

@@ -84,8 +84,8 @@ impl Key {
         signature.to_der().as_bytes().to_vec()
     }
 
-    /// Signs bytes, and returns the signature as ASN.1 DER in base64, which `cosign verify-blob` and
-    /// openssl verify.
+    /// Signs bytes, and returns the signature as ASN.1 DER in base64, which `cosign verify-blob`
+    /// and openssl verify.
     pub fn sign_text(&self, bytes: &[u8]) -> String {
         STANDARD.encode(self.sign(bytes))
     }

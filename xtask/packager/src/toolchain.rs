@@ -231,8 +231,9 @@ fn parsed(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Returns a toolchain on this machine, which is fetched if it is missing. Fails if the runtime is
-/// missing or too old, if the package manager is missing, or if the toolchain cannot be fetched.
+/// Returns a toolchain on this machine, which is fetched if it is missing. Fails if Python or
+/// Node.js is missing or too old, if the package manager is missing, or if the toolchain cannot be
+/// fetched.
 pub fn locate(toolchain: Toolchain) -> Result<Installed, Failure> {
     let program = toolchain.locate_runtime()?;
     let root = installation::cache().join("toolchains");

@@ -200,8 +200,8 @@ impl Base {
     }
 
     /// Returns the history of the base image. Readers of images require one entry for each layer,
-    /// next to entries without a layer. If the history has another number of entries for layers,
-    /// one entry for each layer is generated instead.
+    /// next to entries without a layer. If the number of entries for layers differs from the number
+    /// of layers, one entry for each layer is generated instead.
     fn history(&self) -> Vec<Value> {
         let told = self
             .document

@@ -45,7 +45,7 @@ pub enum EntryKind {
 /// One entry of a tar archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {
-    /// Path of the entry, from its header or an extension header. The path is not normalised.
+    /// Path of the tar entry, from its header or an extension header. The path is not normalised.
     pub name: Vec<u8>,
     /// Type of the tar entry, with the data that depends on the type.
     pub kind: EntryKind,
@@ -54,14 +54,14 @@ pub struct TarEntry {
     pub size: u64,
     /// Permission bits of the tar entry, as in `chmod`.
     pub mode: u64,
-    /// User id and group id of the owner.
+    /// User id and group id of the tar entry's owner.
     pub owner: (u64, u64),
     /// True if the entry is described by a ustar header of POSIX alone: without extension headers,
     /// and without numbers in base 256. Also true if the only extension header is the one that
     /// `package` writes for a path that is too long for the ustar header.
     pub is_plain: bool,
-    /// Records of the PAX header that applies to the entry, by key. For a global PAX header, its
-    /// own records.
+    /// Records of the PAX header that applies to the tar entry, by key. If the entry is itself a
+    /// global PAX header, these are its own records.
     pub records: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 

@@ -66,15 +66,16 @@ pub enum Code {
 /// have the same layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackLayer {
-    /// Files of the pack. The keys are the paths in the folder of the pack.
+    /// Files of the engine pack. The keys are the paths in the folder of the pack.
     pub files: BTreeMap<String, Content>,
-    /// Names of the folders of the pack that have no files.
+    /// Names of the folders of the engine pack that have no files.
     pub empty_folders: Vec<String>,
-    /// Digest of the pack, which is the digest of its record `pack.json`.
+    /// Digest of the engine pack, which is the digest of its record `pack.json`.
     pub digest: String,
-    /// Name and version of the interpreter, such as `CPython 3.15.0`.
+    /// Name and version of the engine pack's interpreter, such as `CPython 3.15.0`.
     pub name: String,
-    /// Folder of this machine that keeps the compressed layer. `None` if the layer is not kept.
+    /// Folder of this machine that keeps the compressed layer with the engine pack. `None` if the
+    /// layer is not kept.
     pub kept: Option<PathBuf>,
 }
 

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::layer::{self, WrittenLayer};
 use super::layer_plan::LayerPlan;
 
-/// Returns the kept layer of a plan, after its blob was put into the folder `blobs`. Returns `None`
-/// if the plan's layer is not kept, or if the kept blob is damaged. Fails if the blob cannot be put
-/// into the folder.
+/// Returns the compressed layer that this machine keeps for a plan, after the layer's blob was put
+/// into the folder `blobs`. Returns `None` if the plan does not ask for a kept layer, or if the
+/// kept layer is missing or damaged. Fails if the blob cannot be put into the folder.
 pub fn take(plan: &LayerPlan, blobs: &Path) -> io::Result<Option<WrittenLayer>> {
     let Some((blob, record)) = plan.kept.as_deref().map(files) else {
         return Ok(None);
@@ -35,7 +35,8 @@ pub fn take(plan: &LayerPlan, blobs: &Path) -> io::Result<Option<WrittenLayer>> 
     Ok(Some(written))
 }
 
-/// Keeps a layer that was written for a plan. `blobs` is the folder with its blob. If the layer
+/// Keeps a layer that was written for a plan, so that other images can use it. Does nothing if the
+/// plan does not ask for this. `blobs` is the folder with the blob of the layer. If the layer
 /// cannot be kept, the next image compresses it again.
 pub fn keep(plan: &LayerPlan, written: &WrittenLayer, blobs: &Path) {
     if let Some(kept) = &plan.kept {
@@ -86,8 +87,8 @@ fn files(kept: &Path) -> (PathBuf, PathBuf) {
     (with(".blob"), with(".json"))
 }
 
-/// Makes `to`, which does not exist, a hard link to the file `from`, or a copy if the file system does
-/// not support links.
+/// Creates the file `to` as a hard link to the file `from`, or as a copy if the file system does
+/// not support links. `to` must not exist.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     if to.exists() {
         // Copying a file to another link of itself would empty it.

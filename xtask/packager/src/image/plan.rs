@@ -106,7 +106,7 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
 }
 
 /// Returns the comment of the model's layer in the image's history. `digest` is the digest of the
-/// model. Without a digest, the comment has an empty one.
+/// model. If it is `None`, the comment ends after the word `model`.
 pub fn model_comment(digest: Option<&str>) -> String {
     format!("model {}", digest.unwrap_or_default())
 }
@@ -121,13 +121,13 @@ pub fn app_comment(name: &str, code: &Code) -> String {
 }
 
 /// Returns the comment of the layer with the engine pack in the image's history. `digest` is the
-/// digest of the pack.
+/// digest of the pack. If it is `None`, the comment has no digest.
 pub fn pack_comment(digest: Option<&str>) -> String {
     format!("engine pack {}", digest.unwrap_or_default())
 }
 
-/// Returns the plan of the layer with an engine pack. Nobody may write to its files, because the host
-/// refuses a pack that it could change.
+/// Returns the plan of the layer with an engine pack. Nobody may write to the files of the pack,
+/// because the host refuses a pack that it could change.
 fn pack_layer(pack: &PackLayer, compression: Compression) -> LayerPlan {
     let mut entries = BTreeMap::new();
     for (name, content) in &pack.files {

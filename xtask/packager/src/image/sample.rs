@@ -14,8 +14,8 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 const SAMPLE_BYTES: u64 = 64 << 10;
-/// Number of samples that are read from each file, evenly distributed. The positions are fixed, so
-/// a file always gives the same samples.
+/// Number of samples that are read from each file to estimate how well it compresses. They are
+/// evenly distributed. Their positions are fixed, so a file always gives the same samples.
 const SAMPLES: u64 = 8;
 
 /// Returns true if samples of the files shrink to half of their size or less at the fastest level

@@ -82,7 +82,7 @@ impl Settings {
         settings
     }
 
-    /// Returns true if the section `[scorer]` has the key `key`.
+    /// Returns true if the section `[scorer]` of the image's `scorebox.toml` has the key `key`.
     fn has(&self, key: &str) -> bool {
         let scorer = self.table.get("scorer");
         scorer.is_some_and(|scorer| scorer.get(key).is_some())
@@ -290,8 +290,8 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     }
 }
 
-/// Compares the digests in scorebox.toml with the files, and adds the results to the report. The
-/// host relies on some of these digests without reading the files.
+/// Compares the digests in the image's `scorebox.toml` with the files of the image, and adds the
+/// results to the report. The host relies on some of these digests without reading the files.
 fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     let component = contents.of_app(COMPONENT_FILE);
     let whole = [

@@ -17,8 +17,8 @@ pub const OURS: [&str; 6] = [
 ];
 
 /// Returns true if the path is, contains, or is inside a path that only layers of `package` may
-/// change: the app, the host program, the engine pack or ONNX Runtime, as listed in [`OURS`]. `path` has no leading
-/// slash.
+/// change: the app, the host program, the engine pack or ONNX Runtime, as listed in [`OURS`].
+/// `path` has no leading slash.
 pub fn concerns_us(path: &str) -> bool {
     let is_within = |path: &str, place: &str| {
         path.strip_prefix(place)

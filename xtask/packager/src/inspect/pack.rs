@@ -13,9 +13,10 @@ use crate::image::PACK_FOLDER;
 
 /// The engine pack that an image contains.
 pub(super) struct EnginePack {
-    /// Digest of the pack, which is the digest of its record.
+    /// Digest of the engine pack, which is the digest of its record.
     pub digest: String,
-    /// Version of Python that the record names. `None` if the record cannot be read.
+    /// Version of Python that the record of the engine pack names. `None` if the record cannot be
+    /// read.
     pub python: Option<String>,
     record: Option<PackRecord>,
 }
@@ -34,8 +35,8 @@ impl EnginePack {
     }
 }
 
-/// Checks the engine pack and the record of a script, and adds the results to the report. Adds
-/// nothing if the scorer is not a script.
+/// Checks the engine pack of an image and the record of a script in the image's `scorebox.toml`,
+/// and adds the results to the report. Adds nothing if the image has neither of them.
 pub(super) fn pack(report: &mut Report, contents: &Contents, settings: &Settings) {
     let pack = EnginePack::new(contents);
     let packaged = settings.table.get("packaged");

@@ -229,7 +229,8 @@ mod tests {
     use super::*;
     use crate::registry::{BaseReference, Identity, fake};
 
-    /// Reads the blob of the text `blob` from a registry that sends `answer`.
+    /// Requests the blob with the content `blob` from a fake registry that sends the response
+    /// `answer`. Returns the path of the fetched file, or the failure.
     fn read(blob: &str, answer: &str) -> Result<Option<PathBuf>, Failure> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (registry, _requests) = fake::start(vec![answer]);

@@ -1,4 +1,4 @@
-//! Tests of `intact`.
+//! Tests of the checks for model files that were cut off or that hold something else.
 
 use super::*;
 

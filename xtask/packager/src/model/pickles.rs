@@ -1,6 +1,7 @@
-//! The search for programs in the files of a model: pickles, and what may hold one.
+//! The search for programs in the files of a model: pickles, and files that may hold a pickle.
 //!
-//! Owns the names and bytes by which they are known. Must not know what is done about one.
+//! Owns the names and bytes by which these files are recognized. Must not know whether such a file
+//! is refused.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};

@@ -1,4 +1,4 @@
-//! Tests of `model`.
+//! Tests of the list of a model's files, and of the search for pickles among them.
 
 use std::io::Write as _;
 

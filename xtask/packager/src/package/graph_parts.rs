@@ -26,11 +26,11 @@ pub struct GraphParts {
 }
 
 impl GraphParts {
-    /// Collects the host program at the path `host`, which is of the kind `kind`, the ONNX Runtime library at the path `library`
-    /// and, if `on_nothing` is true because the image has no base, their shared libraries. If a
-    /// path is `None`, the host is built or the library is fetched. Fails if a part cannot be
-    /// found, built or fetched, or if the host is linked statically, because such a program cannot
-    /// load ONNX Runtime.
+    /// Collects the host program at the path `host`, which is of the kind `kind`, the ONNX Runtime
+    /// library at the path `library` and, if `on_nothing` is true because the image has no base,
+    /// their shared libraries. If a path is `None`, the host is built or the library is fetched.
+    /// Fails if a part cannot be found, built or fetched, or if the host is linked statically,
+    /// because such a program cannot load ONNX Runtime.
     pub(super) fn new(
         kind: Kind,
         host: Option<&Path>,

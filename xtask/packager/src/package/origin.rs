@@ -121,7 +121,7 @@ pub(super) fn origin(
     })
 }
 
-/// Returns the packages of a script, and those in its engine pack. Returns none for all other
+/// Returns the packages of a script, and those in its engine pack. The list is empty for all other
 /// scorers.
 fn python(packages: &[Package], making: &Making<'_>) -> Vec<PythonPackage> {
     let Some(engine) = making.engine else {

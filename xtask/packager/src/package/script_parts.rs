@@ -1,7 +1,7 @@
-//! Parts of an image that only a script needs, and the requirement of a proof.
+//! Parts of an image that only a script needs, and the requirement that samples prove its answers.
 //!
-//! Owns the choice of the engine pack, and which samples a script must have. Must not know where the
-//! parts are in an image.
+//! Owns the choice of the engine pack, and which samples a script must have. Must not know where
+//! the parts are in an image.
 
 use scorebox_host::manifest::Manifest;
 use scorebox_host::sample::Sample;
@@ -13,9 +13,10 @@ use crate::image::{Content, PackLayer};
 use crate::manifest_file;
 use crate::python::engine::Engine;
 
-/// Fails unless the manifest of a script names samples with native answers, so that the check of the
-/// app compares the sandbox with the author's own environment. `is_waived` is true if the user
-/// packages without a proof.
+/// Fails unless the manifest of a script names samples with native answers, so that the check of
+/// the app compares the sandbox with the author's own environment. Scorers without a script need no
+/// such samples. If `is_waived` is true, a warning is printed instead, because the user packages
+/// the script without a proof.
 pub(super) fn check_proof(manifest: &Manifest, is_waived: bool) -> Result<(), Failure> {
     if manifest.scorer.script.is_none() {
         return Ok(());

@@ -18,10 +18,10 @@ use crate::convert::REPORT_EXTENSION;
 use crate::model::ModelFile;
 use crate::shell;
 
-/// Maximum size of a report, in bytes.
+/// Maximum size of the report on the conversion of a model, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// The part of a conversion's report that proves that the graph belongs to the file.
+/// The part of a conversion's report that proves that the graph was made of a file of the model.
 #[derive(Debug, Deserialize)]
 struct Report {
     verdict: String,
@@ -45,8 +45,8 @@ struct Output {
     method: String,
 }
 
-/// Returns the files of the model that have a graph next to them, as the host finds them: the graph
-/// of `trees.pkl` is `trees.pkl.onnx`.
+/// Returns the names of the model's files that have a graph next to them, as the host finds them:
+/// the graph of `trees.pkl` is `trees.pkl.onnx`.
 pub fn names(model: &[ModelFile]) -> impl Iterator<Item = &str> {
     let names = || model.iter().map(|file| file.name.as_str());
     let graphs = names().filter_map(|name| name.strip_suffix(EXTENSION));
@@ -54,7 +54,8 @@ pub fn names(model: &[ModelFile]) -> impl Iterator<Item = &str> {
 }
 
 /// Checks the converted files of the model at the path `folder`, and prints which methods run as
-/// graphs. Fails if no file is converted, or if a graph or a report does not belong to its file.
+/// graphs. Fails if no file is converted, if a graph or a report does not belong to its file, or if
+/// a report is missing or does not say that the graph answers as the library of the model does.
 pub fn check(folder: &Path, model: &[ModelFile]) -> Result<(), Failure> {
     let mut count = 0;
     for name in names(model) {
@@ -87,8 +88,9 @@ pub fn check(folder: &Path, model: &[ModelFile]) -> Result<(), Failure> {
     ))
 }
 
-/// Returns the report of the conversion of the file `name`. Fails if the report or the graph is not
-/// that of the file.
+/// Returns the report of the conversion of the file `name`. Fails if the report is missing, if the
+/// report or the graph does not belong to the file, or if the report does not say that the graph
+/// answers as the library of the model does.
 fn belonging(model: &[ModelFile], name: &str) -> Result<Report, Failure> {
     let file = |name: &str| model.iter().find(|file| file.name == name);
     let (graph, report) = (

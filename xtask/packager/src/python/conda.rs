@@ -1,8 +1,8 @@
 //! Environment files of conda and Azure ML, as far as they name packages.
 //!
-//! Owns the part of YAML that such files use: a list `dependencies` with a list `pip` in it, and the
-//! key `conda_file`. Every other form is refused, because it could mean something else. Must not
-//! know what a package is for.
+//! Owns the part of YAML that such files use: a list `dependencies` with a list `pip` in it, and
+//! the key `conda_file`. Every other form is refused, because it could mean something else. Must
+//! not know what a package is for.
 
 use std::path::Path;
 
@@ -12,17 +12,18 @@ use scorebox_workspace::workspace::shown;
 
 use super::secret::redacted;
 
-/// Packages of conda that have no file in Python: the interpreter, and tools that install packages.
+/// Packages of conda that are ignored, because the sandbox does not need them: the interpreter, and
+/// tools that install packages.
 const NOT_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
 
 /// Packages that an environment file names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
-    /// The packages with the numbers of their lines, each in the form of a line of a
-    /// `requirements.txt`.
+    /// Packages that the environment file names, each with the number of its line, and in the form
+    /// of a line of a `requirements.txt`.
     pub packages: Vec<(usize, String)>,
-    /// Name of the environment file that has the packages, which an environment file of Azure ML may
-    /// have in the place of packages.
+    /// Name of another environment file, which has the packages. An environment file of Azure ML
+    /// may name such a file instead of packages.
     pub conda_file: Option<String>,
 }
 
@@ -115,7 +116,7 @@ fn plain(text: &str) -> &str {
 }
 
 /// Returns a package of conda, such as `conda-forge::numpy=1.26=py312_0`, as a requirement of pip.
-/// Returns `None` for a package without Python code.
+/// Returns `None` for the interpreter and for tools that install packages.
 fn as_requirement(item: &str) -> Option<String> {
     let item = item.rsplit("::").next().unwrap_or(item);
     let end = item
@@ -139,7 +140,8 @@ fn as_requirement(item: &str) -> Option<String> {
     })
 }
 
-/// Returns a line without its comment, which begins with `#` at the start or after a space.
+/// Returns a line of an environment file without its comment, which begins with `#` at the start or
+/// after a space.
 fn without_comment(line: &str) -> &str {
     let end = match line.find(" #") {
         Some(at) => at,

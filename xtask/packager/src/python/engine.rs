@@ -15,24 +15,24 @@ use super::pack;
 use super::packages::Interpreter;
 use crate::shell;
 
-/// Environment variable with the folder of an engine pack, which takes the place of the pack in the
+/// Environment variable with the folder of an engine pack, which is used instead of the pack in the
 /// cache. The host reads the same variable.
 pub const PACK_VARIABLE: &str = "SCOREBOX_PYTHON_PACK";
 
 /// An engine pack on this machine, whose files have the digests in its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
-    /// Folder of the pack.
+    /// Folder of the engine pack.
     pub folder: PathBuf,
-    /// Digest of the pack, as manifests and images name it: `sha256:` and 64 hex digits.
+    /// Digest of the engine pack, as manifests and images name it: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// Record of the pack.
+    /// Record of the engine pack, which lists its files with their digests.
     pub record: PackRecord,
 }
 
-/// Returns the engine pack that `SCOREBOX_PYTHON_PACK` names, or else the one in the cache, which is
-/// made if it is missing. Reads every byte of the pack. Fails if the pack cannot be made, or if its
-/// files are not those of its record.
+/// Returns the engine pack that `SCOREBOX_PYTHON_PACK` names, or else the one in the cache, which
+/// is made if it is missing. Reads every byte of the pack. Fails if the pack cannot be made, or if
+/// its files are not those of its record.
 pub fn locate() -> Result<Engine, Failure> {
     let given = std::env::var_os(PACK_VARIABLE).filter(|folder| !folder.is_empty());
     let is_given = given.is_some();
@@ -65,7 +65,8 @@ pub fn locate() -> Result<Engine, Failure> {
 }
 
 impl Engine {
-    /// Returns what the resolution of packages must know of the interpreter.
+    /// Returns the version of Python and the libraries of the engine pack, from which it follows
+    /// which packages a script still needs.
     pub fn interpreter(&self) -> Interpreter {
         Interpreter {
             python: self.record.python.clone(),
@@ -73,12 +74,14 @@ impl Engine {
         }
     }
 
-    /// Returns the version of a library in the pack. The text is empty if the pack does not have it.
+    /// Returns the version of a library in the engine pack. The text is empty if the pack does not
+    /// have the library.
     pub fn library(&self, name: &str) -> &str {
         self.record.libraries.get(name).map_or("", String::as_str)
     }
 
-    /// Returns the files of the pack. The keys are the paths in its folder.
+    /// Returns the files of the engine pack. The keys are the paths in its folder, and the values
+    /// are the paths on this machine.
     pub fn files(&self) -> BTreeMap<String, PathBuf> {
         let names = self.record.files.keys().map(String::as_str);
         let names = names.chain([RECORD_FILE]);

@@ -15,7 +15,8 @@ use scorebox_workspace::workspace::shown;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Names of the interpreter in the folder of an environment.
+/// Paths of the Python interpreter in the folder of a Python environment. The first that exists is
+/// used.
 const INTERPRETERS: [&str; 2] = ["bin/python", "bin/python3"];
 
 /// A request to a script, with the name under which messages show it.
@@ -27,7 +28,7 @@ pub struct Request {
     pub body: String,
 }
 
-/// The outcome that the Python program writes.
+/// Outcome of a native run of a script, as the Python program in `xtask/python/record` writes it.
 #[derive(Debug, Deserialize)]
 struct Outcome {
     environment: String,
@@ -37,7 +38,8 @@ struct Outcome {
 
 /// Runs the script of a manifest natively, and returns its answers as JSON, one for each request.
 /// `environment` is the folder of a Python environment, or the path or name of its interpreter.
-/// Fails if the manifest names no script, or if the script does not answer a request with JSON.
+/// Fails if the manifest names no script, if the script or the model is missing, if Python cannot
+/// be run, or if the script does not answer a request with JSON.
 pub fn answers(
     manifest: &Manifest,
     environment: &Path,
@@ -118,7 +120,8 @@ pub fn answers(
     Ok(outcome.answers)
 }
 
-/// Returns the path or the name of the interpreter of an environment.
+/// Returns the path or the name of the Python interpreter that `environment` stands for: the folder
+/// of a Python environment, or the interpreter itself.
 fn interpreter(environment: &Path) -> PathBuf {
     let mut inside = INTERPRETERS.iter().map(|name| environment.join(name));
     let found = inside.find(|path| path.exists());

@@ -15,10 +15,11 @@ use scorebox_workspace::installation;
 
 use super::secret::redacted;
 
-/// Name of the folder of all packs in the user's cache. The host looks there, too.
+/// Name of the folder of all engine packs in the user's cache. The host looks for packs there, too.
 const FOLDER: &str = "python";
 
-/// CPU level of packs. A higher level makes scripts no faster (measured).
+/// CPU level for which engine packs are compiled. A higher level makes scripts no faster
+/// (measured).
 const CPU: Cpu = Cpu::V2;
 
 /// Returns the folder of this version's engine pack in the user's cache. If there is none, the pack
@@ -33,13 +34,15 @@ pub fn locate() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Returns true if a folder has a pack. A pack appears as a whole.
+/// Returns true if a folder has an engine pack. Only the record of the pack is looked for, because
+/// a pack is moved to its folder as a whole.
 fn is_made(folder: &Path) -> bool {
     folder.join(RECORD_FILE).is_file()
 }
 
-/// Makes the pack `folder`, which is in the folder `packs`. If another process makes a pack, this
-/// one waits for it.
+/// Makes the engine pack `folder`, which is in the folder `packs`. If another process is making a
+/// pack, this function waits for it. Fails if the wheels cannot be fetched, or if the pack cannot
+/// be compiled or written.
 fn make_in(packs: &Path, folder: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::file(packs, "hold engine packs", error);
     std::fs::create_dir_all(packs).map_err(failed)?;
@@ -91,7 +94,8 @@ fn of_making(error: &MakeError) -> Failure {
     Failure::new(kind, error.to_string(), fix)
 }
 
-/// Fetches the wheels of a pack with pip into a folder.
+/// Fetches the wheels of the engine pack with pip into a folder. Fails if pip cannot be run or does
+/// not fetch all wheels.
 fn fetch(folder: &Path) -> Result<(), Failure> {
     let list = requirements();
     let path = folder.join("requirements.txt");
@@ -139,7 +143,8 @@ fn fetch(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Returns the wheels of a pack with their digests, as pip reads them.
+/// Returns the text of a `requirements.txt` for pip that names the wheels of the engine pack with
+/// their versions and digests.
 fn requirements() -> String {
     let line = |wheel: &make::PinnedWheel| {
         let make::PinnedWheel {

@@ -19,7 +19,8 @@ use super::resolution::{PROGRAM, Satisfied, resolve};
 use super::secret::redacted;
 use super::wheel;
 
-/// Packages of Azure ML whose names a script may ask for, and whose modules the engine's world has.
+/// Packages of Azure ML that a script may ask for, but that are not fetched, because the sandbox
+/// has modules of its own for them.
 const PROVIDED: [&str; 6] = [
     "azureml-contrib-services",
     "azureml-core",
@@ -28,24 +29,26 @@ const PROVIDED: [&str; 6] = [
     "azureml-model-management-sdk",
     "azureml-sdk",
 ];
-/// Name of the folder with the unpacked files, below the folder that is kept.
+/// Name of the folder with the unpacked files of packages, in the folder that is kept for the
+/// requirements of a script.
 const FILES: &str = "files";
-/// Name of the list of the packages, in the folder that is kept.
+/// Name of the file that lists the packages, in the folder that is kept for the requirements of a
+/// script.
 const LIST: &str = "packages.json";
 
-/// The interpreter for which packages are chosen, and the libraries that it has.
+/// The Python interpreter for which a script's packages are chosen, and the libraries that it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
     /// Version of Python, such as `3.15.0`.
     pub python: String,
-    /// Versions of the libraries in the engine pack, by the names of their packages.
+    /// Versions of the libraries in the engine pack. The keys are the names of their packages.
     pub libraries: BTreeMap<String, String>,
 }
 
 /// The packages of a script, unpacked into one folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Packages {
-    /// The packages, sorted by name.
+    /// Packages of the script, sorted by name.
     pub list: Vec<Package>,
     /// Files of the packages. The keys are the paths in the folder of the packages, and the values
     /// are the paths on this machine.
@@ -59,15 +62,16 @@ pub struct Package {
     pub name: String,
     /// Version of the package.
     pub version: String,
-    /// Licence of the package as its metadata states it. Empty if it states none.
+    /// Licence of the package as its metadata states it. Empty if the metadata states none.
     pub license: String,
-    /// SHA-256 digest of the wheel, in hex.
+    /// SHA-256 digest of the package's wheel, in hex.
     pub sha256: String,
-    /// True if a requirement names this version alone.
+    /// True if a requirement of the script names exactly one version of the package.
     is_pinned: bool,
 }
 
-/// Record that is kept for a file of requirements.
+/// Record that is kept for the requirements of a script: the packages that were fetched, and the
+/// requirements for which the engine pack has a library.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     packages: Vec<Package>,
@@ -75,9 +79,9 @@ struct Kept {
 }
 
 /// Returns the packages that the file of requirements `file` asks for and that the interpreter does
-/// not have. Packages that no earlier build fetched for this file are fetched with pip. Prints to
-/// standard error which versions were taken. Fails if pip cannot be run, or if a package is missing
-/// or has native code.
+/// not have. They are fetched with pip unless an earlier command fetched packages for equal
+/// requirements. Prints to standard error which versions were taken. Fails if pip cannot be run, or
+/// if a package is missing or has native code.
 pub fn locate(file: &Path, interpreter: &Interpreter) -> Result<Packages, Failure> {
     let requirements = requirements::read(file)?;
     let job = json!({
@@ -113,8 +117,8 @@ pub fn locate(file: &Path, interpreter: &Interpreter) -> Result<Packages, Failur
     })
 }
 
-/// Returns the marks of the sandbox's interpreter that a requirement can depend on, as PEP 508
-/// names them.
+/// Returns the environment markers of PEP 508 for the sandbox's interpreter. A requirement can
+/// depend on them. `python` is the version of the interpreter.
 fn environment(python: &str) -> Value {
     let short: Vec<_> = python.split('.').take(2).collect();
     json!({
@@ -132,8 +136,9 @@ fn environment(python: &str) -> Value {
     })
 }
 
-/// Returns the name of the folder that keeps the packages of a job. Wheels on this machine count
-/// with their bytes. Secrets and places do not count, because they do not change what is found.
+/// Returns the name of the folder that keeps the packages for `job`, the input of `resolve.py`. The
+/// name depends on the requirements, and on the bytes of wheels on this machine. Secrets and the
+/// places of the requirements do not change the name, because they do not change what is found.
 fn key(job: &Value, packages: &[Requirement]) -> Result<String, Failure> {
     let mut text = format!(
         "{}\n{PROGRAM}\n",
@@ -149,7 +154,8 @@ fn key(job: &Value, packages: &[Requirement]) -> Result<String, Failure> {
     Ok(digest.hex().get(..24).unwrap_or_default().to_owned())
 }
 
-/// Returns the job without the places of its requirements and the paths of its wheels.
+/// Returns the input of `resolve.py` without the places of the requirements and the paths of
+/// wheels.
 fn without_places(job: &Value) -> Value {
     let mut job = job.clone();
     for list in ["packages", "constraints"] {
@@ -165,7 +171,9 @@ fn without_places(job: &Value) -> Value {
     job
 }
 
-/// Finds the wheels of a job, and unpacks them into the folder `place` below `root`.
+/// Finds the wheels for `job`, the input of `resolve.py`, and unpacks them into the folder `place`
+/// below `root`. `file` is the file of requirements. Fails if a wheel cannot be found or unpacked,
+/// or if a file cannot be written.
 fn fetch(file: &Path, job: &Value, root: &Path, place: &Path) -> Result<(), Failure> {
     let taken = std::fs::create_dir_all(root)
         .and_then(|()| tempfile::Builder::new().prefix(".fetch-").tempdir_in(root));
@@ -202,8 +210,9 @@ fn fetch(file: &Path, job: &Value, root: &Path, place: &Path) -> Result<(), Fail
     }
 }
 
-/// Prints the versions of the packages, and a warning for each library of the engine pack that has
-/// another version than the requirements ask for.
+/// Prints the versions of a script's packages, a note on versions that the requirements leave open,
+/// and a warning for each library of the engine pack that has another version than the requirements
+/// ask for.
 fn say(kept: &Kept) {
     if !kept.packages.is_empty() {
         let names = kept.packages.iter();
@@ -230,8 +239,9 @@ fn say(kept: &Kept) {
     }
 }
 
-/// Collects the files below the folder `dir`. `prefix` is the path of this folder in the folder of
-/// the packages.
+/// Collects the files of a script's packages below the folder `dir`. `prefix` is the path of this
+/// folder in the folder of the packages, with a slash at its end. Fails if a folder cannot be
+/// listed.
 fn walk(dir: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::file(dir, "be listed", error);
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {

@@ -11,16 +11,18 @@ use scorebox_workspace::workspace::shown;
 
 use crate::model::ModelFile;
 
-/// Key of the version in the state of every estimator of scikit-learn.
+/// Key under which a pickle has the version of scikit-learn, in the state of every estimator.
 const KEY: &[u8] = b"_sklearn_version";
-/// Longest version that is read, in bytes.
+/// Maximum length of a version of scikit-learn, such as `1.5.2`, in bytes. A longer text in a
+/// pickle is not taken for a version.
 const VERSION_BYTES: usize = 32;
-/// Number of bytes that may be between the key and the version: opcodes of the pickle.
+/// Maximum number of bytes that opcodes of a pickle take between the key `_sklearn_version` and the
+/// version.
 const BETWEEN_BYTES: usize = 24;
-/// Maximum number of bytes of a file, unpacked, that are searched. Estimators of scikit-learn state
-/// their version near the start or the end of the pickle.
+/// Maximum number of bytes of a pickle, after decompression, that are searched for a version.
+/// Estimators of scikit-learn state their version near the start or the end of the pickle.
 const MOST_BYTES: u64 = 2 << 30;
-/// Number of bytes that are searched at a time.
+/// Number of bytes of a pickle that are searched at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Prints a warning for each file of a model that another version of scikit-learn wrote than
@@ -42,8 +44,8 @@ pub fn say_versions(model: &[ModelFile], engine: &str) {
 }
 
 /// Returns the version of scikit-learn that wrote the first estimator in a pickle. Returns `None`
-/// if no estimator is found, which is so in every file that is not a pickle, and in pickles that
-/// are compressed otherwise than with zlib or gzip. Fails if the file cannot be read.
+/// if no estimator is found, e.g. in a file that is not a pickle, or in a pickle with another
+/// compression than zlib or gzip. Fails if the file cannot be read.
 fn version(path: &Path) -> io::Result<Option<String>> {
     let mut head = [0; 2];
     let mut file = File::open(path)?;
@@ -83,7 +85,8 @@ fn search(from: impl Read) -> io::Result<Option<String>> {
     }
 }
 
-/// Returns the version that follows the first complete key in bytes of a pickle.
+/// Returns the version that follows the key `_sklearn_version` in bytes of a pickle. A key that no
+/// complete version follows is skipped. Returns `None` if there is no version.
 fn in_bytes(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes;
     while let Some(at) = rest.windows(KEY.len()).position(|window| window == KEY) {
@@ -95,8 +98,9 @@ fn in_bytes(bytes: &[u8]) -> Option<String> {
     None
 }
 
-/// Reads the text that follows the key: some opcodes that store the key for later use, and then a
-/// text with its length.
+/// Returns the version in the bytes that follow the key `_sklearn_version` in a pickle: some
+/// opcodes that store the key for later use, and then a text with its length or up to the end of
+/// its line. Returns `None` if the bytes have another form.
 fn after_key(mut rest: &[u8]) -> Option<String> {
     loop {
         rest = match rest {

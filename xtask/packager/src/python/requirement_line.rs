@@ -6,28 +6,29 @@
 /// Meaning of a line of a file of requirements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// Nothing that changes which packages are taken.
+    /// The line does not change which packages are taken, e.g. because it is empty.
     Empty,
-    /// Another file of requirements is read, which has this name.
+    /// The line names another file of requirements to read. The text is the name of that file.
     File(String),
-    /// A file of constraints is read, which has this name.
+    /// The line names a file of constraints to read. The text is the name of that file.
     Constraints(String),
-    /// Option for pip, in the form of a line.
+    /// The line is an option for pip. The text is the option with its value, if it has one, e.g.
+    /// `--index-url URL`.
     Option(String),
-    /// Every package must have a digest.
+    /// The line demands a digest for every package.
     RequireHashes,
-    /// A package in the form of PEP 508, with the digests that its file may have.
+    /// The line names a package in the form of PEP 508, with the digests that its file may have.
     Package {
         /// The package, such as `redis>=5`.
         text: String,
-        /// Digests in the form `sha256:HEX`.
+        /// Digests that the package's file may have, e.g. `sha256:HEX`. Empty if any is accepted.
         hashes: Vec<String>,
     },
-    /// A wheel on this machine, with the digests that it may have.
+    /// The line names a wheel on this machine, with the digests that the wheel may have.
     Wheel {
-        /// Path of the wheel, relative to the folder of the file.
+        /// Path of the wheel, absolute or relative to the folder of the file of requirements.
         path: String,
-        /// Digests in the form `sha256:HEX`.
+        /// Digests that the wheel may have, e.g. `sha256:HEX`. Empty if any is accepted.
         hashes: Vec<String>,
     },
 }
@@ -35,28 +36,29 @@ pub enum Line {
 /// Reason why a line of a file of requirements cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// The line has an option that only makes sense where packages are installed or built.
+    /// The line has an option that is not supported for the packages of a script.
     #[error("has an option that a script's packages cannot have")]
     Option,
-    /// The option needs a value, or its value is not one.
+    /// The option in the line needs a value, but has none or an unusable one.
     #[error("has an option without a usable value")]
     Value,
-    /// pip would replace a part of the line by an environment variable.
+    /// pip would replace a part of the line by the value of an environment variable.
     #[error("has an environment variable, and would send its value to a server")]
     Variable,
-    /// The package is a folder, an archive or a repository.
+    /// The line names a folder, an archive or a repository, or has an address that is not that of a
+    /// wheel on a web server.
     #[error("is source code, whose build would run outside of the sandbox")]
     Source,
-    /// The file is on another machine.
+    /// The file of requirements or constraints that the line names is on another machine.
     #[error("names a file on another machine")]
     Remote,
-    /// The digest is not one that pip accepts.
+    /// A digest in the line is missing, or is not one that pip accepts.
     #[error("has a digest that is not of the form sha256:HEX")]
     Hash,
 }
 
 impl LineError {
-    /// Returns the instruction that fixes the line.
+    /// Returns the instruction in the error message, which says how to fix the refused line.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Option | Self::Value => {
@@ -76,10 +78,11 @@ impl LineError {
     }
 }
 
-/// Number of hex digits of each digest that pip accepts.
+/// Digests that pip accepts: the name of each, and the number of its hex digits.
 const DIGESTS: [(&str, usize); 3] = [("sha256", 64), ("sha384", 96), ("sha512", 128)];
 
-/// Reads a line without its comment. Fails if the line cannot be used for a script in the sandbox.
+/// Parses a line of a file of requirements, without the comment at its end. Fails if the line
+/// cannot be used for a script in the sandbox.
 pub fn parse(line: &str) -> Result<Line, LineError> {
     let line = line.trim();
     if line.is_empty() {
@@ -116,7 +119,8 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
     Ok(Line::Package { text, hashes })
 }
 
-/// Reads a line that begins with an option.
+/// Parses a line of a file of requirements that begins with an option. Fails if the option or its
+/// value cannot be used.
 fn option(line: &str) -> Result<Line, LineError> {
     let end = line.find([' ', '=', '\t']).unwrap_or(line.len());
     let (option, value) = line.split_at(end);
@@ -152,7 +156,8 @@ fn option(line: &str) -> Result<Line, LineError> {
     }
 }
 
-/// Reads the options of a package, which may only be digests.
+/// Parses the options of a package in a line of a file of requirements, and returns the digests.
+/// Fails if there is any option but `--hash`, or if a digest is missing or invalid.
 fn hashes(options: &str) -> Result<Vec<String>, LineError> {
     let options = options.replace("--hash=", "--hash ");
     let mut words = options.split_whitespace();
@@ -174,15 +179,17 @@ fn is_hash(hash: &str) -> bool {
     })
 }
 
-/// Returns the address of a package in the form `NAME @ URL`.
+/// Returns the address in a requirement of the form `NAME @ URL`. Returns `None` for another form.
 fn address(package: &str) -> Option<&str> {
     let (name, url) = package.split_once('@')?;
     let is_name = |one: char| one.is_ascii_alphanumeric() || "._-[], \t".contains(one);
     (!name.is_empty() && name.chars().all(is_name)).then(|| url.trim())
 }
 
-/// Returns true if pip fetches a wheel from an address. From any other address it would build a
-/// package. A file of this machine is named by its path, so that a change of it is noticed.
+/// Returns true if the URL is that of a wheel on a web server, because pip could build a package
+/// from source code at another URL. A `file:` URL is refused even for a wheel. A wheel on this
+/// machine must be named by its path, because only then its bytes decide whether packages that an
+/// earlier command fetched are used again.
 fn is_wheel_url(url: &str) -> bool {
     let is_fetched = ["https://", "http://"]
         .iter()

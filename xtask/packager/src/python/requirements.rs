@@ -16,9 +16,9 @@ use super::conda;
 use super::requirement_line::{Line, LineError, parse};
 use super::secret::redacted;
 
-/// Maximum number of files that are read for one file of requirements, with itself.
+/// Maximum number of files that are read for one file of requirements, including the file itself.
 const MOST_FILES: usize = 64;
-/// Maximum number of packages that a file may name.
+/// Maximum number of packages that a script may ask for, and of constraints for packages.
 const MOST_PACKAGES: usize = 2000;
 /// Maximum size of a file of requirements, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -29,28 +29,30 @@ pub struct Requirement {
     /// The requirement in the form of PEP 508, such as `redis>=5; python_version >= "3.8"`, or the
     /// path of a wheel as its file names it.
     pub text: String,
-    /// Absolute path of the wheel. `None` if the package is looked for in an index.
+    /// Absolute path of the package's wheel. `None` if the requirement does not name a file on this
+    /// machine.
     pub wheel: Option<String>,
     /// Digests that the package's file must have, such as `sha256:HEX`. Empty if any is accepted.
     pub hashes: Vec<String>,
-    /// Place of the requirement, such as `requirements.txt:3`.
+    /// Place at which the requirement was read, such as `requirements.txt:3`.
     pub place: String,
 }
 
 /// Everything that a file of requirements says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Requirements {
-    /// The packages, in the order of the file.
+    /// Packages that the script asks for, in the order in which they were read.
     pub packages: Vec<Requirement>,
-    /// The versions to which packages are restricted if something asks for them.
+    /// Versions to which packages are restricted, if the script or another package asks for them.
     pub constraints: Vec<Requirement>,
-    /// Options for pip, each in the form of a line. They name package indexes.
+    /// Options for pip, such as the URLs of package indexes, each in the form of a line.
     pub options: Vec<String>,
-    /// True if every package must have a digest, which is so if one has.
+    /// True if every package must have a digest. This is so if one package has a digest, or if a
+    /// line is `--require-hashes`.
     pub are_hashed: bool,
 }
 
-/// The files that are being read, and what was found in them.
+/// The files of requirements that are being read, and what was found in them so far.
 #[derive(Default)]
 struct Reading {
     found: Requirements,
@@ -76,8 +78,9 @@ fn is_conda(file: &Path) -> bool {
 }
 
 impl Reading {
-    /// Adds the packages of an environment file. If `may_refer` is true, the file may name another
-    /// environment file in their place, as Azure ML's own environment files do.
+    /// Adds the packages of an environment file of conda or Azure ML. If `may_refer` is true, the
+    /// file may name another environment file in their place, as Azure ML's own environment files
+    /// do. Fails if a file cannot be read, or if an entry cannot be used.
     fn environment(&mut self, file: &Path, may_refer: bool) -> Result<(), Failure> {
         let found = conda::read(file, &text(file)?)?;
         if let Some(name) = &found.conda_file {
@@ -109,7 +112,9 @@ impl Reading {
         Ok(())
     }
 
-    /// Adds the lines of a `requirements.txt`. If `constrains` is true, the lines are constraints.
+    /// Adds the lines of a `requirements.txt`. If `constrains` is true, the packages in these lines
+    /// are constraints. Fails if a file cannot be read, if there are too many files, or if a line
+    /// cannot be used.
     fn file(&mut self, file: &Path, constrains: bool) -> Result<(), Failure> {
         if self.open.iter().any(|known| known == file) {
             return Err(Failure::project(
@@ -210,12 +215,13 @@ impl Reading {
     }
 }
 
-/// Returns the path of a file that another file names.
+/// Returns the path of the file that `file` names `name`, relative to its own folder.
 fn beside(file: &Path, name: &str) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(name)
 }
 
-/// Reads a file of requirements. Fails if it is not a file of UTF-8 text with at most [`MOST_BYTES`].
+/// Reads a file of requirements. Fails if it is not a file of UTF-8 text with at most
+/// [`MOST_BYTES`] bytes.
 fn text(file: &Path) -> Result<String, Failure> {
     let fix = "name the file of the script's packages in `scorer.requirements`, relative to the \
                manifest";
@@ -243,8 +249,8 @@ fn text(file: &Path) -> Result<String, Failure> {
     }
 }
 
-/// Returns a line without its comment. A `#` begins a comment at the start of a line or after a
-/// space, because a URL may contain one.
+/// Returns a line of a `requirements.txt` without its comment. A `#` begins a comment at the start
+/// of a line or after a space, because a URL may contain one.
 fn without_comment(line: &str) -> &str {
     let starts = line.match_indices('#').find(|(at, _)| {
         let before = line.get(..*at).unwrap_or_default();

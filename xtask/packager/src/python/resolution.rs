@@ -1,7 +1,7 @@
 //! The search for the wheels of a script's packages, which `resolve.py` does with pip.
 //!
-//! Owns the process, the form of its answer, and the failure for each requirement that cannot be met.
-//! Must not know where wheels are kept.
+//! Owns the process that runs `resolve.py`, the form of its answer, and the failure for each
+//! requirement that cannot be met. Must not know where wheels are kept.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -16,38 +16,40 @@ use serde_json::Value;
 use super::packages::Package;
 use super::secret::redacted;
 
-/// Python program that finds wheels with pip.
+/// Python program `resolve.py`, which finds the wheels of a script's packages with pip.
 pub const PROGRAM: &str = include_str!("resolve.py");
 
 /// Packages that `resolve.py` found.
 #[derive(Debug)]
 pub struct Found {
-    /// The wheels of the packages, sorted by name.
+    /// Packages that were found, each with its wheel, sorted by name.
     pub wheels: Vec<Wheel>,
-    /// Requirements that the engine meets, by the names of its libraries.
+    /// Requirements for packages that the engine pack has as libraries. The keys are the names of
+    /// the libraries.
     pub satisfied: BTreeMap<String, Satisfied>,
 }
 
 /// A package with the path of its wheel.
 #[derive(Debug, Deserialize)]
 pub struct Wheel {
-    /// Path of the wheel.
+    /// Path of the wheel on this machine.
     pub file: PathBuf,
-    /// Facts about the package.
+    /// Name, version, licence and digest of the package in the wheel.
     #[serde(flatten)]
     pub package: Package,
 }
 
-/// A requirement that a library of the engine pack meets.
+/// A requirement for a package that the engine pack has as a library. The library is used even if
+/// the requirement asks for another version.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Satisfied {
     /// Version of the library in the engine pack.
     pub version: String,
-    /// True if the requirement accepts this version.
+    /// True if the requirement accepts the version in the engine pack.
     pub is_asked: bool,
     /// Versions that the requirement accepts, such as `<2`.
     pub asked: String,
-    /// Place of the requirement.
+    /// Place at which the requirement was read, such as `requirements.txt:3`.
     pub place: String,
 }
 
@@ -70,8 +72,9 @@ struct Refused {
     detail: String,
 }
 
-/// Finds the wheels for a job. `folder` is the current folder of the process. Fails if Python or pip
-/// cannot be run, or if a requirement cannot be met.
+/// Finds the wheels of a script's packages with `resolve.py`. `job` is the input of this program,
+/// and `folder` is the current folder of its process. Fails if Python or pip cannot be run, or if a
+/// requirement cannot be met.
 pub fn resolve(job: &Value, folder: &Path) -> Result<Found, Failure> {
     let fix = "install Python 3.9 or later with pip 22.2 or later, e.g. `apt-get install python3 python3-pip`";
     let failed = |error: std::io::Error| {
@@ -177,7 +180,8 @@ impl Refused {
     }
 }
 
-/// Returns the instruction for a package with native code. `text` is the requirement.
+/// Returns the instruction in the error message for a package with native code. `text` is the
+/// requirement for the package.
 fn native_fix(text: &str) -> &'static str {
     let name = text.to_ascii_lowercase();
     match ["xgboost", "lightgbm"]

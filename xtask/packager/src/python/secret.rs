@@ -2,7 +2,7 @@
 //!
 //! Owns what counts as a secret in a URL. Must not know where a text comes from.
 
-/// Text that takes the place of a secret.
+/// Text that is shown in place of a secret.
 const HIDDEN: &str = "****";
 
 /// Returns a text without the secrets of the URLs in it: what is before an `@` in the name of the
@@ -27,7 +27,7 @@ fn is_end(one: char) -> bool {
     one.is_whitespace() || matches!(one, '"' | '\'' | '<' | '>' | '`')
 }
 
-/// Appends what follows `://` in a URL, without its secrets.
+/// Appends the part of a URL after `://` to `shown`, without its secrets.
 fn push(shown: &mut String, url: &str) {
     let path = url.find(['/', '?', '#']).unwrap_or(url.len());
     let (server, path) = url.split_at(path);

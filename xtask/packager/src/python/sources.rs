@@ -11,12 +11,13 @@ use scorebox_workspace::workspace::shown;
 
 /// File that makes a folder a package of Python.
 const PACKAGE_MARK: &str = "__init__.py";
-/// Maximum number of files of a script. More than that is not the folder of a script.
+/// Maximum number of files of a script. A folder with more files is probably not that of a script
+/// alone.
 const MOST_FILES: usize = 2000;
 
-/// Returns the files of a script: the `.py` files in its folder, and those of the Python packages in
-/// its folder. The keys are the paths in the folder. Files with other names are not packaged. Fails
-/// if the script does not exist, or if a folder cannot be read.
+/// Returns the files of a script: the `.py` files in its folder, and those of the Python packages
+/// in its folder. The keys are the paths in the folder. Files with other names are not packaged.
+/// Fails if the script does not exist, if a folder cannot be read, or if there are too many files.
 pub fn list(script: &ScriptSection) -> Result<BTreeMap<String, PathBuf>, Failure> {
     if !script.file.is_file() {
         return Err(Failure::project(

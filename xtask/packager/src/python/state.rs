@@ -1,7 +1,8 @@
-//! The state image of a script: its memory after `init` and one call, taken in the sandbox.
+//! The state image of a script: its memory after `init` and, if possible, one call, taken in the
+//! sandbox.
 //!
-//! Owns the choice whether a script has a state image, and the host that it sees meanwhile: one
-//! without stores and graphs. Must not know the format of an image.
+//! Owns the choice whether a script has a state image, and the host that the script sees meanwhile:
+//! one without stores and graphs. Must not know the format of an image.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,10 +24,10 @@ use super::accelerated;
 use super::engine::Engine;
 use crate::model::ModelFile;
 
-/// Attributes of the call that is made before the image is taken.
+/// Attributes of the call to the script that is made before its state image is taken.
 const ATTRIBUTES: &str = r#"{"id":"sample","source":"direct","method":"POST","path":"/score","query":"","headers":[],"content_type":"application/json"}"#;
-/// Largest state image that is packaged, in bytes. A larger one costs more memory and more time than
-/// `init` does.
+/// Maximum size of a state image that is packaged, in bytes. A larger image costs more memory and
+/// more time than running `init` does.
 const MOST_BYTES: usize = 256 << 20;
 /// Text that a script gets in place of the replies of a store or the outputs of a graph.
 const CLOSED: &str = "stores and graphs are closed while the script is packaged";
@@ -36,16 +37,16 @@ const CLOSED: &str = "stores and graphs are closed while the script is packaged"
 pub struct Folders<'a> {
     /// Folder of the script and its modules.
     pub code: &'a Path,
-    /// Folder of the unpacked packages. `None` if there are none.
+    /// Folder of the script's unpacked packages. `None` if the script has none.
     pub packages: Option<&'a Path>,
     /// Folder of the model. `None` if the scorer has no model.
     pub model: Option<&'a Path>,
 }
 
 /// Takes the state image of a script, and returns its bytes. Returns `None` if the manifest has
-/// `snapshot = false`, or if the script cannot be stored after its `init`, which a line on standard
-/// error says. The image is bound to the digests in `record`. Fails if the engine pack or the sample
-/// cannot be read.
+/// `snapshot = false`. Also returns `None` if the memory of the script after its `init` cannot be
+/// stored, and prints the reason to standard error. The image is bound to the digests in `record`.
+/// Fails if the engine pack or the sample cannot be read.
 pub fn image(
     manifest: &Manifest,
     script: &ScriptSection,

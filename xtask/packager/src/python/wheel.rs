@@ -18,9 +18,9 @@ pub const MOST_BYTES: u64 = 512 << 20;
 const MOST_FILES: usize = 50_000;
 
 /// Writes the files of a wheel that Python imports into the folder `to`. Programs, headers and
-/// compiled files of the wheel are left out, and a link becomes a file with the link's text. The
-/// files may have `left_bytes` bytes, of which their size is subtracted. Fails if the wheel is
-/// damaged or too large, or if a file would be outside of the folder.
+/// compiled files of the wheel are left out, and a link becomes a file with the link's text.
+/// `left_bytes` is the number of bytes that the files may have, and is reduced by their size. Fails
+/// if the wheel is damaged or too large, or if a file would be outside of the folder.
 pub fn unpack(wheel: &Path, to: &Path, left_bytes: &mut u64) -> Result<(), Failure> {
     let unfit = |problem: String| {
         Failure::project(

@@ -1,4 +1,4 @@
-//! Tests of `shell`.
+//! Tests of the quoting of words, comments and error texts in shell scripts.
 
 use std::process::Command as Process;
 

@@ -1,4 +1,4 @@
-//! Tests of `base`.
+//! Tests of base images: which of them are accepted, and the config of an image on a base.
 
 use std::collections::BTreeMap;
 

@@ -19,9 +19,10 @@ pub struct Block(pub Vec<u8>);
 
 /// The parsed fields of a tar header.
 pub struct Header {
-    /// Path of the entry: the prefix field of the header, if there is one, and the name field.
+    /// Path of the tar entry: the prefix field of the header, if there is one, and the name field.
     pub name: Vec<u8>,
-    /// Target of the link. It has no meaning if the entry is not a link.
+    /// Path that the tar entry points to if it is a link. For other entries, the value has no
+    /// meaning.
     pub link: Vec<u8>,
     /// Letter that states the type of the tar entry, e.g. `0` for a file or `5` for a folder.
     pub kind: u8,
@@ -29,9 +30,10 @@ pub struct Header {
     pub size: u64,
     /// Permission bits of the tar entry.
     pub mode: u64,
-    /// User id and group id of the owner.
+    /// User id and group id of the tar entry's owner.
     pub owner: (u64, u64),
-    /// Major and minor number of the device. They have no meaning if the entry is not a device.
+    /// Major and minor number of the device that the tar entry describes. For entries that are not
+    /// devices, the numbers have no meaning.
     pub device: (u64, u64),
     /// True if the header is a ustar header of POSIX whose numbers are all octal.
     pub is_plain: bool,

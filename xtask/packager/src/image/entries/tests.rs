@@ -1,4 +1,4 @@
-//! Tests of `entries`.
+//! Tests of the reader of tar entries.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Tests of `plan`.
+//! Tests of the plan of an image, and of the config and the manifest that are made from it.
 
 use super::*;
 use crate::image::base::Base;

@@ -1,4 +1,4 @@
-//! Tests of `contents`.
+//! Tests of the reading of an inspected image's layers into the file system of a container.
 
 use super::*;
 use crate::image::{Code, Compression, Content, Inputs, plan};

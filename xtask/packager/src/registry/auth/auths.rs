@@ -60,7 +60,8 @@ fn rank(
     repository: Option<&str>,
     writer: Writer,
 ) -> Option<(usize, bool, bool)> {
-    /// Rank of the key that the writer of the file itself uses for the whole registry.
+    /// Rank of the key under which the program `writer` itself stores credentials for the whole
+    /// registry.
     const EXACT: usize = 3;
     const REGISTRY: usize = 2;
     const ANY_PATH: usize = 1;

@@ -51,9 +51,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
-/// Reads a base image from a fake registry with the given responses. `version` is the tag or
-/// digest, as the reference has it. Returns the base image or the failure, and the first lines of
-/// the requests that the registry received.
+/// Reads the base image `b` from a fake registry with the given responses. `version` is the end of
+/// the image's reference, such as `:4`, `@sha256:HEX` or both. Returns the base image or the
+/// failure, and the first lines of the requests that the registry received.
 fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
     let (registry, requests) = fake::start(answers);
     let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();

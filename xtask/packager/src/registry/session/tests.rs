@@ -1,4 +1,4 @@
-//! Tests of `session`.
+//! Tests of the authentication of requests in a session at a registry.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,4 +1,4 @@
-//! Tests of `upload`.
+//! Tests of the upload of a blob to a registry.
 
 use super::super::fake::{self, Request};
 use super::*;

@@ -1,4 +1,4 @@
-//! Tests of `stored`.
+//! Tests of the credentials that Docker's and podman's files and credential helpers store.
 
 use secrecy::ExposeSecret as _;
 
