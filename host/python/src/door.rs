@@ -1,6 +1,7 @@
-//! The door: the messages between a script and the host.
+//! The *door*: the messages between a script and the host, which pass through the one function
+//! `host.call`.
 //!
-//! Owns the form of each message and the limits of its size. Must not know what is done about a
+//! Owns the form of each message and the limits of its size. Must not know how the host handles a
 //! message.
 
 use serde::Deserialize;
@@ -21,7 +22,7 @@ const GRAPH_BYTES: usize = 256 << 20;
 /// Maximum size of a text in JSON that the host reads for a script, in bytes. The reply may have
 /// four times as many.
 const JSON_BYTES: usize = 4 << 20;
-/// Maximum size of an answer with its head, in bytes.
+/// Maximum size of a script's answer together with the head of the answer, in bytes.
 const ANSWER_BYTES: usize = 512 << 20;
 /// Maximum size of the head of a script's answer, in bytes. A head takes several times its size in
 /// the memory of the host.
@@ -32,19 +33,20 @@ const TRACEBACK_BYTES: usize = 64 << 10;
 /// Message of a script to the host.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// Asks for the next request.
+    /// Asks for the next request to the script.
     Next,
     /// Ends a call.
     Ending(Ending),
-    /// Redis commands, and the version of the protocol of their replies.
+    /// Redis commands, and the version of the Redis protocol in which the script reads the replies.
     Redis(u8, Vec<u8>),
     /// Line of the log.
     Log(Level, String),
     /// Metric in JSON.
     Metric(Vec<u8>),
-    /// Run of a graph.
+    /// Asks for a run of an ONNX graph. The bytes name the graph and hold its inputs.
     Graph(Vec<u8>),
-    /// Asks for the value of a text in JSON, some of whose values are arrays.
+    /// Asks the host to read a text in JSON. The list names the values of the text that the script
+    /// takes as arrays.
     Json(Vec<Array>, Vec<u8>),
     /// Asks for facts of the model.
     ModelInfo,
@@ -52,10 +54,10 @@ pub(crate) enum Frame {
     Contract(String),
 }
 
-/// End of a call, as the script tells it.
+/// End of a call, as the script reports it to the host.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The script answered.
+    /// The script answered with this head and this body.
     Answered(Head, Vec<u8>),
     /// The script raised an exception.
     Raised {
@@ -76,10 +78,12 @@ pub(crate) struct Head {
     pub(crate) content_type: String,
 }
 
-/// Reason why a message cannot be used. Its text is for the author of the script.
+/// Reason why the host cannot use a message of a script. The error text is for the author of the
+/// script.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameError {
-    /// The message does not have the form that its first byte states.
+    /// The message is empty, has an unknown first byte, or does not have the form that its first
+    /// byte states.
     #[error("a message of the script to the host has a wrong form; call no function of `_host`")]
     Malformed,
     /// The message is too large.
@@ -181,7 +185,8 @@ pub(crate) fn reply(mark: u8, body: &[u8]) -> Vec<u8> {
     [&[mark][..], body].concat()
 }
 
-/// Divides a message into a head, whose size precedes it, and the rest.
+/// Divides a message into a head, which follows its size, and the rest. Returns `None` if the
+/// message is shorter than that.
 fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
     let (size, rest) = message.split_first_chunk()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;

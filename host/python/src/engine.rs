@@ -1,45 +1,48 @@
-//! WebAssembly engine of Python: its settings and its clock.
+//! WebAssembly engine in which CPython runs: its settings, and the thread that advances its epoch.
 //!
-//! Owns the one place where the engine of a pack is set up, for the host and for the packager, and
-//! the thread that advances its epoch. Must not know packs, scripts or calls.
+//! Owns the one place where this engine is set up, for the host and for the packager. Must not know
+//! packs, scripts or calls.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wasmtime::{Collector, Config, Engine, ModuleVersionStrategy, WasmFeatures};
 
-/// Name and settings of the engine, as a pack records them.
+/// Name and settings of the WebAssembly engine, as the record of an engine pack has them.
 ///
 /// The version of Wasmtime is the one in `Cargo.lock`. The last number must be increased with every
 /// change to [`config`] that changes compiled code.
 pub const ENGINE: &str = "wasmtime 48.0.8, scorebox python 1";
 
-/// Interval at which the epoch advances. Each advance interrupts running scripts, so that the host
-/// can check their deadlines. The engine of components has the same interval.
+/// Interval at which the epoch of the WebAssembly engine advances. Each advance interrupts running
+/// scripts, so that the host can check their deadlines. The engine that runs components has the
+/// same interval.
 pub const TICK: Duration = Duration::from_millis(2);
 
-/// Interval at which the epoch advances while no script runs, so that the machine can sleep.
+/// Interval at which the epoch of the WebAssembly engine advances while no script runs. It is
+/// longer than [`TICK`], so that the machine can sleep.
 const IDLE_TICK: Duration = Duration::from_millis(10);
 
-/// Number of ticks without a running script after which the engine counts as idle.
+/// Number of advances of the epoch without a running script after which the longer interval
+/// [`IDLE_TICK`] is used.
 const TICKS_UNTIL_IDLE: u32 = 100;
 
-/// Number of ticks until the first interruption of a call. The current tick may end at any moment,
-/// so the first whole tick is the next one.
+/// Number of advances of the epoch until a script is first interrupted in a call. The next advance
+/// may come at any moment, so only the second one ends a whole interval.
 pub(crate) const FIRST_TICKS: u64 = 2;
 
-/// Size of the interpreter's stack, in bytes. scikit-learn calls through CPython to great depth.
+/// Maximum size of the stack on which CPython runs, in bytes. scikit-learn nests its calls deeply.
 const STACK_BYTES: usize = 8 << 20;
 
 /// True if a script has run since the thread that advances the epoch last read this flag.
 static SCRIPTS_RAN: AtomicBool = AtomicBool::new(false);
 
-/// Error of an engine that does not start.
+/// Reason why the WebAssembly engine in which CPython runs does not start.
 #[derive(Debug, thiserror::Error)]
 #[error("the engine of Python does not start: {0}")]
 pub struct EngineError(String);
 
-/// Returns the settings of the engine. [`ENGINE`] names these settings.
+/// Returns the settings of the WebAssembly engine. [`ENGINE`] names these settings.
 ///
 /// Every setting that would change compiled code is set explicitly, so that compiled code does not
 /// change with a default of Wasmtime or with a feature that Cargo enables for another package.
@@ -76,8 +79,8 @@ pub fn config() -> Config {
     config
 }
 
-/// Creates an engine. Its epoch advances every [`TICK`] for as long as the engine lives, and more
-/// slowly while no script runs.
+/// Creates a WebAssembly engine. Its epoch advances every [`TICK`] for as long as the engine lives,
+/// and more slowly while no script runs.
 ///
 /// # Errors
 /// Fails if the system does not have what the engine needs, or if the thread that advances the

@@ -32,7 +32,7 @@ pub enum FactError {
     /// The module has another number of memories, tables or mutable globals.
     #[error("it has {found} {kind}, and 1 is expected")]
     Count {
-        /// Name of the things that are counted, in the plural.
+        /// Name of what a module must have once, in the plural, e.g. `memories`.
         kind: &'static str,
         /// Number in the module.
         found: usize,

@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_millis(50);
 ///
 /// Dropping an instance ends it, in the middle of a call, too.
 pub struct Instance {
-    /// Turn of the interpreter. `None` if the interpreter has ended.
+    /// Future that runs the interpreter until it ends. `None` if the interpreter has ended.
     turn: Option<Turn>,
     mailbox: Mailbox,
     contract: String,

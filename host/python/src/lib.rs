@@ -1,8 +1,8 @@
 //! Scripts in Python, in the sandbox: the engine pack, and instances that run a script.
 //!
-//! Owns the WebAssembly engine of Python, the files of a pack, the messages between a script and
-//! the host, and the limits of an instance. Must not know manifests, Redis, HTTP or the host: what
-//! a script asks for goes through the trait [`Outside`].
+//! Owns the settings of the WebAssembly engine in which CPython runs, the files of an engine pack,
+//! the messages between a script and the host, and the limits of an instance. Must not know
+//! manifests, Redis, HTTP or the host: a script reaches them through the trait [`Outside`].
 //!
 //! # Map
 //!

@@ -1,7 +1,9 @@
-//! Place where the host and an interpreter meet for a call: the request and its answer.
+//! Mailbox of an interpreter: the host puts the request of a call in, and takes the end of the call
+//! out.
 //!
-//! Owns the order of the two. The interpreter rests in the mailbox between calls. Nobody is woken,
-//! because anyone who puts a request in polls the interpreter afterwards. Must not know messages.
+//! Owns the order of requests and ends. Between calls the interpreter waits in [`Mailbox::next`].
+//! It needs no waker, because a caller that puts a request in polls the interpreter afterwards.
+//! Must not know the form of messages.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -10,17 +12,18 @@ use std::time::Instant;
 use crate::door::Ending;
 use crate::outside::Outside;
 
-/// Request for an interpreter.
+/// Request that an interpreter takes out of its mailbox.
 pub(crate) struct Job {
-    /// Message with the request.
+    /// Message to the script with the request.
     pub(crate) message: Vec<u8>,
-    /// Time at which the interpreter is interrupted.
+    /// Time at which the host interrupts the interpreter.
     pub(crate) deadline: Instant,
-    /// Host that answers the script during the call.
+    /// Services of the host that the script may use during the call.
     pub(crate) outside: Arc<dyn Outside>,
 }
 
-/// Handle to the mailbox of one interpreter.
+/// Handle to the mailbox of one interpreter. The mailbox holds the next request to the script and
+/// the end of the last call.
 #[derive(Clone, Default)]
 pub(crate) struct Mailbox(Arc<Mutex<Content>>);
 
@@ -34,8 +37,8 @@ struct Content {
 }
 
 impl Mailbox {
-    /// Puts a request in. It replaces a request that the interpreter did not take, and the end of
-    /// an earlier call.
+    /// Puts a request into the mailbox. Removes an earlier request that the interpreter did not
+    /// take, and the end of an earlier call.
     pub(crate) fn put(&self, job: Job) {
         let mut content = self.content();
         content.job = Some(job);
@@ -43,13 +46,15 @@ impl Mailbox {
         content.is_resting = false;
     }
 
-    /// Closes the mailbox. The interpreter takes a request that is in the mailbox, and no more.
+    /// Closes the mailbox. The interpreter can still take a request that is in the mailbox, but
+    /// waits for no other.
     #[cfg(any(test, feature = "compiler"))]
     pub(crate) fn close(&self) {
         self.content().is_closed = true;
     }
 
-    /// Waits for a request. Returns `None` if the mailbox is closed.
+    /// Waits for a request, and takes it out of the mailbox. Returns `None` if the mailbox is
+    /// closed and has no request.
     pub(crate) async fn next(&self) -> Option<Job> {
         std::future::poll_fn(|_| {
             let mut content = self.content();
@@ -70,12 +75,12 @@ impl Mailbox {
         self.content().is_resting
     }
 
-    /// Records the end of the call. The first end of a call counts.
+    /// Records the end of the call. If an end is recorded already, the new one is ignored.
     pub(crate) fn end(&self, ending: Ending) {
         self.content().ending.get_or_insert(ending);
     }
 
-    /// Takes the end of the call.
+    /// Removes the end of the call from the mailbox, and returns it.
     pub(crate) fn take_ending(&self) -> Option<Ending> {
         self.content().ending.take()
     }
@@ -85,7 +90,7 @@ impl Mailbox {
         self.content().contract = Some(contract);
     }
 
-    /// Takes the contract of the script.
+    /// Removes the contract of the script from the mailbox, and returns it.
     pub(crate) fn take_contract(&self) -> Option<String> {
         self.content().contract.take()
     }

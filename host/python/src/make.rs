@@ -134,7 +134,7 @@ pub async fn make(
     Ok(record)
 }
 
-/// Returns the module of the engine with the libraries imported.
+/// Returns the stock: the module of CPython as it is after the libraries of the pack were imported.
 async fn stock(
     snapshot: &[u8],
     folder: &Path,

@@ -1,7 +1,8 @@
 //! Services of the host that a script may use.
 //!
-//! Owns the trait [`Outside`], and the implementation of it that serves an instance during its
-//! start or its current call. Must not know how a store, a log or a graph works.
+//! Owns the trait [`Outside`], which has these services, and the handle to the implementation that
+//! serves an instance during its start or a call. Must not know how a store, a log or a graph
+//! works.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,16 +21,17 @@ pub enum Level {
     Error,
 }
 
-/// Reason why Redis commands of a script have no replies. The text is for the script.
+/// Reason why Redis commands of a script have no replies. Each variant holds the message of the
+/// exception that the script gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisFailure {
-    /// The store cannot be reached. The script gets a `ConnectionError`.
+    /// The Redis store cannot be reached. The script gets a `ConnectionError`.
     Unreachable(String),
-    /// The store did not answer in time. The script gets a `TimeoutError`.
+    /// The Redis store did not answer in time. The script gets a `TimeoutError`.
     TimedOut(String),
 }
 
-/// Reason why a graph has no outputs. The text is for the script.
+/// Reason why a run of an ONNX graph has no outputs, as a text for the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphFailure(pub String);
 
@@ -40,12 +42,13 @@ pub struct GraphFailure(pub String);
 pub trait Outside: Send + Sync + 'static {
     /// Runs Redis commands, and returns their replies.
     ///
-    /// `commands` has one or more commands in the form in which a client sends them. `protocol` is
-    /// the version of the protocol in which the script reads the replies, 2 or 3.
+    /// `commands` has one or more commands in the form in which a Redis client sends them.
+    /// `protocol` is the version of the Redis protocol in which the script reads the replies, 2 or
+    /// 3.
     ///
     /// # Errors
-    /// Fails if the store cannot be reached or does not answer in time. A refused command is not a
-    /// failure: its reply is an error of Redis.
+    /// Fails if the Redis store cannot be reached or does not answer in time. A refused command is
+    /// not a failure: its reply is an error of Redis.
     fn redis(
         &self,
         protocol: u8,
@@ -58,8 +61,8 @@ pub trait Outside: Send + Sync + 'static {
     /// Records a metric, which the script describes in JSON.
     fn metric(&self, json: &[u8]);
 
-    /// Runs a graph of the model. The request and the returned bytes have a form that the host and
-    /// the Python files of Scorebox agree on.
+    /// Runs an ONNX graph of the model. The request and the returned bytes have a form that the
+    /// host and the Python files of Scorebox agree on.
     ///
     /// # Errors
     /// Fails if the graph does not exist or cannot run.
@@ -68,24 +71,24 @@ pub trait Outside: Send + Sync + 'static {
     /// Returns facts of the model as a JSON object: its name, version, digest and labels.
     fn model_info(&self) -> String;
 
-    /// Notes that a script has run for a whole tick of the engine without waiting. This function is
-    /// called before the script yields to other work of its thread, so that the host can move the
-    /// call to another thread.
+    /// Notes that a script has run for a whole [`TICK`](crate::engine::TICK) without waiting. This
+    /// function is called before the script yields to other work of its thread, so that the host can
+    /// move the call to another thread.
     fn tick(&self) {}
 }
 
-/// Host that answers a script at the moment. An instance has one for its start and one for each
-/// call. Between calls nobody answers.
+/// Handle to the [`Outside`] that serves an instance at the moment. The start and each call of the
+/// instance have their own. Between calls there is none.
 #[derive(Clone, Default)]
 pub(crate) struct Current(Arc<Mutex<Option<Arc<dyn Outside>>>>);
 
 impl Current {
-    /// Replaces the host that answers.
+    /// Replaces the [`Outside`] that serves the instance. `None` leaves the instance without one.
     pub(crate) fn set(&self, outside: Option<Arc<dyn Outside>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outside;
     }
 
-    /// Returns the host that answers, if there is one.
+    /// Returns the [`Outside`] that serves the instance, or `None` between calls.
     pub(crate) fn get(&self) -> Option<Arc<dyn Outside>> {
         self.0
             .lock()

@@ -74,7 +74,8 @@ pub enum PackError {
         /// Feature that the machine or this version does not have, and a fix.
         problem: String,
     },
-    /// The process could change the code.
+    /// A file or folder of the pack may be written by this process, its group or everybody, or is a
+    /// symbolic link. So the machine code in the pack cannot be trusted.
     #[error(
         "{}: can be written by this process, so its content may not be what was packaged; \
          remove the write permission (`chmod -R a-w {}`), or run as another user", path.display(), folder.display()

@@ -1,24 +1,25 @@
-//! Folders that the interpreter sees.
+//! Folders that the interpreter sees in the sandbox.
 //!
-//! Owns their names in the sandbox and their order. Must not know which folders of the machine they
-//! are.
+//! Owns the names of these folders in the sandbox, and their order. Must not know the paths of the
+//! folders on the machine.
 //!
-//! The C library of the interpreter looks at the folders once, and remembers their numbers. So
-//! every instance must have the same folders in the same order as the instance in which the pack
-//! was made. Where a script has no packages or no model, it sees the pack's folder
-//! [`EMPTY_FOLDER`].
+//! The C library of the interpreter looks at the folders once, and remembers their file
+//! descriptors. So every instance must have the same folders in the same order as the instance in
+//! which the pack was made. If a script has no packages or no model, it sees the empty folder of
+//! the pack, [`EMPTY_FOLDER`], in their place.
 
-/// Folder of the archive that Python imports its libraries from.
+/// Folder in the sandbox with the archive from which Python imports its libraries.
 pub(crate) const LIBRARY: &str = "/usr/local/lib";
-/// Folder of the script.
+/// Folder in the sandbox with the script.
 pub(crate) const CODE: &str = "/app";
-/// Folder of the script's packages.
+/// Folder in the sandbox with the packages of the script.
 pub(crate) const PACKAGES: &str = "/packages";
-/// Folder of the script's model.
+/// Folder in the sandbox with the model of the script.
 pub(crate) const MODEL: &str = "/model";
 
 /// All folders that the interpreter sees, in their order.
 pub(crate) const ALL: [&str; 4] = [LIBRARY, CODE, PACKAGES, MODEL];
 
-/// Name of the empty folder in a pack. An image needs it too, although no file is in it.
+/// Name of the empty folder in an engine pack. A container image needs this folder, too, although
+/// it has no files.
 pub const EMPTY_FOLDER: &str = "empty";

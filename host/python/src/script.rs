@@ -11,7 +11,7 @@ use crate::state::{StateError, StateImage};
 
 /// Everything that all instances of one script share.
 pub struct Script {
-    /// Pack with the interpreter.
+    /// Engine pack with the interpreter that runs the script.
     pub pack: Arc<Pack>,
     /// Folder of the script, which the script sees as `/app`.
     pub code: PathBuf,
@@ -27,9 +27,9 @@ pub struct Script {
     pub memory_bytes: u64,
     /// Limit on the memory of all instances together, if there is one.
     pub shared_memory: Option<SharedLimit>,
-    /// State image, if the script was started where it was packaged.
+    /// State image of the script, if one was taken when the app was packaged.
     pub state: Option<StateImage>,
-    /// Files of the model whose estimators run as graphs.
+    /// Files of the model whose estimators run as ONNX graphs.
     pub accelerated: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ pub enum StartError {
     /// All instances together need more memory than they may have.
     #[error("the script did not start: the other instances have the memory that it needs")]
     MemoryTaken,
-    /// The interpreter ended.
+    /// The interpreter exited with this exit code, e.g. because the script called `os._exit`.
     #[error("the interpreter ended with the exit code {0} while the script started")]
     Exited(i32),
     /// The interpreter trapped.
@@ -114,7 +114,7 @@ pub enum CallError {
     /// The interpreter trapped.
     #[error("the interpreter trapped: {0}")]
     Trapped(String),
-    /// The interpreter ended.
+    /// The interpreter exited with this exit code, e.g. because the script called `os._exit`.
     #[error("the interpreter ended with the exit code {0}")]
     Exited(i32),
     /// The instance ended before the call.

@@ -21,7 +21,8 @@ const LINE_BYTES: usize = 16 << 10;
 /// them.
 const TAIL_BYTES: usize = 2 << 10;
 
-/// Standard output or standard error of an interpreter.
+/// Standard output or standard error of an interpreter. Each line that native code writes goes to
+/// the log.
 #[derive(Clone)]
 pub(crate) struct Lines {
     outside: Current,

@@ -1,17 +1,19 @@
-//! Texts of the Python code that the host runs in an interpreter.
+//! Python code that the host runs in an interpreter. One run of such code is called a *turn*.
 //!
-//! Owns the calls of the Python files of Scorebox. Must not know what these files do.
+//! Owns the text of this code, which calls the Python files of Scorebox. Must not know what these
+//! files do.
 
 use std::collections::BTreeMap;
 
-/// Python code that runs calls until the mailbox of the instance is closed.
+/// Python code that takes requests out of the mailbox of an instance and calls the script for each
+/// of them. It ends when the mailbox is closed.
 pub(crate) const LOOP: &str = "import scorebox_world\nscorebox_world.loop()\n";
 
 /// Python code that fills freed memory with zeros, which compress well. The code ends when no
 /// memory is left, so the memory must not be able to grow.
 ///
-/// It runs when a pack is made and when a state image is taken. If only the image had the zeros,
-/// they would differ from the memory of the pack, and so the image would have to hold them.
+/// The code runs when a pack is made and when a state image is taken. If only the image had the
+/// zeros, they would differ from the memory of the pack, and so the image would have to hold them.
 #[cfg(feature = "compiler")]
 pub(crate) const CLEAR: &str = "
 def _clear():
@@ -26,8 +28,8 @@ _clear()
 del _clear
 ";
 
-/// Returns code that imports a script and runs its `init`. An exception goes to the host as the end
-/// of a call does.
+/// Returns Python code that imports a script and runs its `init`. If either raises an exception,
+/// the code sends the traceback to the host, in the message that also ends a failed call.
 pub(crate) fn start(
     entry: &str,
     environment: &[(String, String)],
@@ -48,20 +50,23 @@ pub(crate) fn start(
     guarded(&format!("start({})", arguments.join(", ")))
 }
 
-/// Returns code that renews what must differ between instances that were made from one state image.
+/// Returns Python code that runs in an instance after a state image was restored. It renews what
+/// must differ between such instances, e.g. the seeds of random numbers.
 pub(crate) fn resumed() -> String {
     guarded("resumed()")
 }
 
-/// Returns code that prepares the interpreter's memory for a state image. An exception, such as one
-/// for a file that the script keeps open, goes to the host as the end of a call does.
+/// Returns Python code that prepares the memory of the interpreter for a state image. If this
+/// fails, e.g. because the script keeps a file open, the code sends the traceback to the host, in
+/// the message that also ends a failed call.
 #[cfg(feature = "compiler")]
 pub(crate) fn taken() -> String {
     guarded("taken()")
 }
 
-/// Returns code that calls a function of the module `scorebox_world`, and sends an exception to the
-/// host as the end of a call.
+/// Returns Python code that calls a function of the module `scorebox_world`. `call` is the name of
+/// the function with its arguments. If the function raises an exception, the code sends the
+/// traceback to the host, in the message that also ends a failed call.
 fn guarded(call: &str) -> String {
     format!(
         r#"

@@ -1,4 +1,5 @@
-//! The world of a script: the Python files of Scorebox that surround it in the sandbox.
+//! The *world* of a script: the Python files of Scorebox that import the script in the sandbox,
+//! call it, and exchange messages with the host.
 //!
 //! Owns the list of these files. Must not know what they do, nor how they get into a pack.
 
@@ -11,8 +12,8 @@ macro_rules! files {
     };
 }
 
-/// Names and texts of the Python files that surround a script in the sandbox. A pack has them in
-/// its library.
+/// Names and texts of the Python files of Scorebox that import and call a script in the sandbox. An
+/// engine pack has them in the archive from which CPython imports.
 pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_accelerate.py",
     "scorebox_azureml.py",
