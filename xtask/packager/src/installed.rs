@@ -29,7 +29,7 @@ pub const GRAPHS_HOST: &str = "image-host-graphs";
 pub const PYTHON_HOST: &str = "image-host-python";
 /// File name of the host program for images with a script whose models run as graphs.
 pub const PYTHON_GRAPHS_HOST: &str = "image-host-python-graphs";
-/// Path of this program, relative to the folder of the installation.
+/// Path of the program `scorebox`, relative to the folder of the installation.
 pub const PROGRAM: &str = "bin/scorebox";
 
 /// Instruction for an installation whose parts do not belong together.

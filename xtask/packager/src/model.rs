@@ -34,7 +34,8 @@ pub enum Pickles {
 }
 
 impl Pickles {
-    /// Returns the rule for the model of the manifest's scorer.
+    /// Returns the rule for pickles in the model of the manifest's scorer. Only the model of a
+    /// script may have them.
     pub fn of(manifest: &Manifest) -> Self {
         match manifest.scorer.script {
             Some(_) => Self::Allowed,

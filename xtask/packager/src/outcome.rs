@@ -50,7 +50,8 @@ impl Outcome<'_> {
     }
 
     /// Returns a text table with a row for each blob and attached artifact of the image. If a push
-    /// was requested, the table also states how many bytes were sent, copied, mounted and skipped.
+    /// was requested, the table also states how many bytes were sent and skipped and, for an image
+    /// on a base image, copied and mounted.
     pub fn table(&self) -> String {
         let attached = self
             .image

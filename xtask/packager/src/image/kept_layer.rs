@@ -77,7 +77,8 @@ fn read(plan: &LayerPlan, record: &Path) -> Option<WrittenLayer> {
     })
 }
 
-/// Returns the paths of the blob and of the record of a kept layer.
+/// Returns the paths of the blob and of the record of a kept layer. `kept` is the path of both
+/// without an extension.
 fn files(kept: &Path) -> (PathBuf, PathBuf) {
     let with = |extension: &str| {
         let mut name = kept.as_os_str().to_owned();

@@ -127,9 +127,9 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Returns a problem for each volume that covers a path of the app, the host program or ONNX
-/// Runtime. In a container, the volume would replace the files at this path. A volume inside such a
-/// path, or with `..` in its path, is a problem as well.
+/// Returns a problem for each volume that covers a path in [`OURS`]: the app, the host program, the
+/// engine pack or ONNX Runtime. In a container, the volume would replace the files at this path. A
+/// volume inside such a path, or with `..` in its path, is a problem as well.
 fn mounted(container: &Map<String, Value>) -> Vec<String> {
     let volumes = container
         .get("Volumes")

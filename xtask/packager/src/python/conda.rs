@@ -16,7 +16,7 @@ use super::secret::redacted;
 /// tools that install packages.
 const NOT_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
 
-/// Packages that an environment file names.
+/// Packages that an environment file of conda or Azure ML names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
     /// Packages that the environment file names, each with the number of its line, and in the form

@@ -31,7 +31,8 @@ pub struct Origin {
     pub base: Option<(String, Digest)>,
     /// Origin of the host program in the image.
     pub host: HostOrigin,
-    /// Files of the app folder, and the libraries that are packaged with the host program.
+    /// Files that `package` puts into the image, except the host program: the files of the app
+    /// folder, ONNX Runtime, the engine pack and shared libraries.
     pub files: Vec<FileOrigin>,
     /// Packages of Python in the image: those of a script, and those in its engine pack.
     pub python: Vec<PythonPackage>,
