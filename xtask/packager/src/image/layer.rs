@@ -40,8 +40,8 @@ const ZSTD_LEVEL: i32 = 19;
 
 /// Writes a planned layer to `out`, and returns `out` and the sizes and digests of the layer. Fails
 /// if a path of the plan is invalid or leads out of the image, if a file of the plan cannot be read
-/// or becomes shorter meanwhile, or if `out` cannot be written. Every time in the layer is `epoch`,
-/// in seconds since 1970.
+/// or becomes shorter while it is read, or if `out` cannot be written. Every time in the layer is
+/// `epoch`, in seconds since 1970.
 pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
     let stored = Hashing::new(out);
     let (stored, diff_id) = match plan.compression {

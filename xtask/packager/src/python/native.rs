@@ -1,7 +1,7 @@
 //! Native answers of a script, in the environment of its author.
 //!
 //! Owns the run of the Python program in `xtask/python/record`. Must not know the form of a sample,
-//! nor the sandbox: nothing else of the packager runs a script outside of it.
+//! nor the sandbox: nothing else of the packager runs a script outside of the sandbox.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

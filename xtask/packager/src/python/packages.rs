@@ -1,7 +1,7 @@
 //! The pure-Python packages of a script: found by pip, unpacked into one folder, and kept.
 //!
-//! Owns the folder that keeps the packages of the same requirements. Must not know the lines of a
-//! file of requirements, how packages are looked for, nor images.
+//! Owns the folders that keep packages, one for each set of requirements. Must not know the lines
+//! of a file of requirements, how packages are looked for, nor images.
 
 use std::collections::BTreeMap;
 use std::fs::File;

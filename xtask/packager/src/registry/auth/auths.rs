@@ -60,8 +60,7 @@ fn rank(
     repository: Option<&str>,
     writer: Writer,
 ) -> Option<(usize, bool, bool)> {
-    /// Rank of the key under which the program `writer` itself stores credentials for the whole
-    /// registry.
+    /// Rank of the key under which the program `writer` stores credentials for a whole registry.
     const EXACT: usize = 3;
     const REGISTRY: usize = 2;
     const ANY_PATH: usize = 1;
