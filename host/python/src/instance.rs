@@ -1,11 +1,12 @@
 //! One running interpreter with the author's script in it.
 //!
-//! Owns its start, its calls and their limits. Must not know pools, HTTP or what is outside.
+//! Owns the start of an instance, its calls and their limits. Must not know pools, HTTP or how the
+//! host serves the script.
 //!
-//! An instance runs one turn of the interpreter without end, which asks for a request, answers it,
-//! and asks for the next. The turn is a future that the instance owns, and a call polls it on the
-//! thread of its caller until the interpreter rests again. One turn for each call would take 140 us
-//! more, since each has a new stack.
+//! A *turn* is one run of Python code in an interpreter. An instance has one turn, which takes a
+//! request, answers it, and waits for the next request, without end. The turn is a future that the
+//! instance owns. A call polls it on the thread of its caller until the interpreter waits again. A
+//! turn for each call would take 140 us more, since each turn has a new stack.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use crate::script::{Answer, CallError, Request, Script, StartError};
 use crate::state::StateImage;
 use crate::turns;
 
-/// Time after a deadline after which a script is ended even if it waits for the host. A script that
-/// runs is interrupted at the next tick of the epoch. No tick reaches one that sleeps.
+/// Time after its deadline at which a script is ended even if it waits for the host. A script that
+/// runs is interrupted at the first tick of the epoch after the deadline, but a tick does not
+/// interrupt one that waits.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// Running interpreter with a script in it. It answers one call at a time.
@@ -37,7 +39,7 @@ pub struct Instance {
     contract: String,
 }
 
-/// Turn of an interpreter that is not at its end.
+/// Run of an interpreter that has not ended. Its output is the reason why the interpreter ended.
 type Turn = Pin<Box<dyn Future<Output = End> + Send>>;
 
 /// Reason why an interpreter ended.
@@ -110,13 +112,14 @@ impl Instance {
         }
     }
 
-    /// Runs the script for one request. `outside` answers the script during the call.
+    /// Runs the script for one request. `outside` has the services of the host for this call.
     ///
-    /// If the returned future is dropped before it ends, the instance is not alive.
+    /// If the returned future is dropped before it ends, the instance is not alive afterwards.
     ///
     /// # Errors
-    /// Fails if the script raises an exception, or reaches one of its limits. After any failure but
-    /// [`CallError::Raised`] the instance is not alive.
+    /// Fails if the script raises an exception, or reaches one of its limits. After a failure other
+    /// than [`CallError::Raised`] the instance is usually not alive, which [`Instance::is_alive`]
+    /// tells.
     pub async fn call(
         &mut self,
         request: Request<'_>,
@@ -168,8 +171,8 @@ impl Instance {
     /// Runs the interpreter until it waits for a request.
     ///
     /// # Errors
-    /// Fails if the interpreter ends, or does not wait before the deadline. The instance is not
-    /// alive then.
+    /// Fails if the interpreter ends, or does not wait before the deadline. After a failure the
+    /// instance is not alive.
     async fn rest(&mut self, deadline: Instant) -> Result<(), End> {
         // The turn is put back only if it rests, so that a future that is dropped ends it.
         let mut turn = self.turn.take().ok_or_else(End::lost)?;
@@ -190,7 +193,8 @@ impl Instance {
     }
 }
 
-/// Makes an interpreter, and brings it to the point at which it can answer calls.
+/// Creates an interpreter, and restores the state image `image` in it. Without an image, imports
+/// the script and runs its `init`.
 async fn begin(
     script: &Script,
     image: Option<&StateImage>,
@@ -216,7 +220,8 @@ async fn begin(
 }
 
 impl End {
-    /// Returns the end of a turn that should not have ended.
+    /// Returns the reason why an interpreter ended its loop of calls, which should go on for as
+    /// long as the instance lives. `result` is the result of the loop.
     fn of_turn(result: wasmtime::Result<i32>, sandbox: &Sandbox) -> Self {
         match (result, sandbox.refusal()) {
             // The loop of calls fails if the memory has no room for a request.
@@ -270,7 +275,8 @@ impl From<End> for CallError {
     }
 }
 
-/// Returns the text of a trap, with the end of what native code wrote to standard error.
+/// Returns the reason `text` why an interpreter ended, with the last lines that native code wrote
+/// to standard error.
 fn said(text: String, sandbox: &Sandbox) -> String {
     let errors = sandbox.take_errors();
     let text = match errors.is_empty() {

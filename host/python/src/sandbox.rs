@@ -1,8 +1,8 @@
 //! The sandbox of one interpreter: what its WebAssembly store holds, what it imports, and how it is
 //! interrupted.
 //!
-//! Owns the folders that a script sees, the limit of its memory and the functions that the module
-//! exports. Must not know scripts, calls or states.
+//! Owns the folders that a script sees, the limit of its memory and the calls of the functions that
+//! the module of CPython exports. Must not know scripts, calls or states.
 
 mod imports;
 mod memory;
@@ -29,16 +29,18 @@ pub(crate) use self::memory::{Limit, Refusal};
 #[cfg(feature = "compiler")]
 pub(crate) use self::settled::settled_linker;
 
-/// Maximum number of files and folders that a script may have open. Each of them takes one of the
-/// descriptors of the host, which are for connections. A script that opens more traps.
+/// Maximum number of files and folders that a script may have open. Each of them takes a file
+/// descriptor of the host, which needs its descriptors for connections. A script that opens more
+/// traps.
 const OPEN_FILES: usize = 128;
 
-/// State of an interpreter in its WebAssembly store.
+/// Data of the host about one interpreter, in the WebAssembly store of the interpreter.
 pub(crate) struct Sandbox {
     wasi: WasiP1Ctx,
-    /// Host that answers the script at the moment.
+    /// Services of the host for the start or the call that runs at the moment.
     pub(crate) outside: Current,
-    /// Place of the request and of the answer of a call.
+    /// Mailbox from which the interpreter takes requests, and to which it returns the end of each
+    /// call.
     pub(crate) mailbox: Mailbox,
     limit: Limit,
     deadline: Instant,
@@ -47,7 +49,7 @@ pub(crate) struct Sandbox {
 
 /// Folders of the machine that a script can read.
 pub(crate) struct Folders<'a> {
-    /// Folder of the pack, with the libraries.
+    /// Folder of the engine pack, with the libraries.
     pub(crate) pack: &'a Path,
     /// Folder of the script.
     pub(crate) code: &'a Path,
@@ -57,7 +59,7 @@ pub(crate) struct Folders<'a> {
     pub(crate) model: Option<&'a Path>,
 }
 
-/// Error of a folder that cannot be opened.
+/// Reason why a folder that a script should see cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("the folder {} cannot be opened: {reason}; see that it exists and can be read", path.display())]
 pub struct FolderError {
@@ -66,8 +68,8 @@ pub struct FolderError {
 }
 
 impl Folders<'_> {
-    /// Returns the system as an interpreter sees it: the folders, which it can only read, and
-    /// clocks and randomness.
+    /// Returns the WASI settings of an interpreter, which can read its folders but cannot write to
+    /// them.
     ///
     /// # Errors
     /// Fails if a folder cannot be opened.
@@ -95,8 +97,8 @@ impl Folders<'_> {
 }
 
 impl Sandbox {
-    /// Creates a store for an interpreter whose memory has the limit `limit`. The interpreter runs
-    /// until `deadline`. Each call sets another deadline.
+    /// Creates a WebAssembly store for an interpreter. `limit` bounds the memory of the
+    /// interpreter. `deadline` ends its start, and each call sets another deadline.
     pub(crate) fn store(
         engine: &Engine,
         mut wasi: WasiCtxBuilder,
@@ -141,7 +143,7 @@ impl Sandbox {
         store
     }
 
-    /// Prepares the store for a call until `deadline`.
+    /// Prepares the store of an interpreter for a call until `deadline`.
     pub(crate) fn begin(mut store: StoreContextMut<'_, Self>, deadline: Instant) {
         engine::guest_runs();
         store.set_epoch_deadline(engine::FIRST_TICKS);
@@ -156,13 +158,14 @@ impl Sandbox {
         self.limit.forbid_growth();
     }
 
-    /// Returns the reason why the interpreter was refused memory since its call began, if it was.
+    /// Returns the limit because of which the interpreter was last refused memory in the current
+    /// call, or `None` if it was not refused any.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.limit.refusal()
     }
 
-    /// Returns a line for a traceback if the interpreter was refused memory since its call began,
-    /// and nothing otherwise.
+    /// Returns a line for a traceback if the interpreter was refused memory in the current call,
+    /// and an empty text otherwise.
     pub(crate) fn memory_note(&self) -> String {
         match self.limit.refusal() {
             None => String::new(),
@@ -183,7 +186,8 @@ impl Sandbox {
     }
 }
 
-/// Interpreter in a store: the functions that its module exports.
+/// Interpreter in a WebAssembly store: its memory, and the functions that the module of CPython
+/// exports.
 pub(crate) struct Interpreter {
     pub(crate) memory: Memory,
     alloc: TypedFunc<u32, u32>,
@@ -191,7 +195,7 @@ pub(crate) struct Interpreter {
 }
 
 impl Interpreter {
-    /// Makes an instance of the module in a store.
+    /// Creates an interpreter in a store. `module` is the compiled module of CPython.
     ///
     /// # Errors
     /// Fails if the module does not have the exports of an interpreter, or needs more memory than
@@ -218,7 +222,8 @@ impl Interpreter {
     /// Runs Python code to its end. Returns 0, or another number if it raised an exception.
     ///
     /// # Errors
-    /// Fails if the interpreter traps or exits. It must not be used again then.
+    /// Fails if the interpreter traps, exits, or has no memory for the code. After a trap or an
+    /// exit the interpreter must not be used again.
     pub(crate) async fn turn(
         &self,
         store: &mut Store<Sandbox>,

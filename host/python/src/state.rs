@@ -1,11 +1,11 @@
 //! State image: the memory of an interpreter after the script's `init`, as far as it differs from
-//! the memory of the pack.
+//! the memory with which every instance of the engine pack starts.
 //!
 //! Owns the format of the file, and how an instance gets its content. Must not know how an image is
 //! made. An image is data for the sandbox: a damaged or forged one can break only its own instance.
 //!
-//! A small image is copied into each instance. The long runs of a large one are mapped, so that all
-//! instances share its pages until they write to them.
+//! A small image is copied into each instance. The long runs of pages of a large one are mapped, so
+//! that all instances share these pages until they write to them.
 //!
 //! The file has 8 bytes of magic, the size of its head as u32 (little-endian), the head in JSON,
 //! zeros up to a page, and the pages of all runs one after another.
@@ -23,9 +23,9 @@ use wasmtime::Store;
 
 use crate::sandbox::{Interpreter, Sandbox};
 
-/// Size of the parts in which memory is compared, in bytes.
+/// Size of a page, in bytes. A state image holds the memory of an interpreter in whole pages.
 pub(crate) const PAGE_BYTES: u64 = 4096;
-/// Size by which WebAssembly counts memory, in bytes.
+/// Size of a page of WebAssembly memory, by which such a memory grows, in bytes.
 const WASM_PAGE_BYTES: u64 = 64 << 10;
 /// First bytes of a state image.
 const MAGIC: &[u8; 8] = b"SBXSTATE";
@@ -37,7 +37,8 @@ const SHARED_BYTES: u64 = 32 << 20;
 /// Minimum size of a run of pages that is mapped from a large state image, in bytes. Shorter runs
 /// are copied: a process may have 65,530 mappings, and most runs are short but hold few bytes.
 const SHARED_RUN_BYTES: u64 = 1 << 20;
-/// Maximum number of runs of pages that are mapped from a state image, for the same reason.
+/// Maximum number of runs of pages that are mapped from a state image, because a process may have
+/// 65,530 mappings in all.
 const SHARED_RUNS: usize = 64;
 /// Format of the head of a state image that this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -48,8 +49,9 @@ pub(crate) const FORMAT: u32 = 1;
 pub struct StateRecord {
     /// Format of the head of the image.
     pub format: u32,
-    /// SHA-256 digest of the pack's module whose memory the image changes, as the record of the
-    /// pack has it.
+    /// SHA-256 digest of the stock, which is the module of CPython that was stored after the
+    /// libraries were imported. The image changes the memory of this module. The record of the
+    /// engine pack has the digest, too.
     pub stock_sha256: String,
     /// Digest of what the image was made from: the script, its packages and its model. The packager
     /// chooses it and compares it.
@@ -58,7 +60,7 @@ pub struct StateRecord {
     pub contract: String,
     /// Size of the interpreter's memory, in bytes.
     pub memory_bytes: u64,
-    /// Parts of the memory in the image: where each begins, and its size, in bytes.
+    /// Parts of the memory that the image holds: the address and the size of each, in bytes.
     pub runs: Vec<(u64, u64)>,
 }
 
@@ -78,10 +80,10 @@ pub enum StateError {
     Malformed {
         /// Path of the image.
         path: PathBuf,
-        /// Difference from the format.
+        /// Difference of the file from the format of a state image.
         problem: String,
     },
-    /// The image was made with another pack.
+    /// The image was made with another engine pack than the one that is loaded.
     #[error("{}: was made with another engine pack; package the app again with this pack", path.display())]
     Pack {
         /// Path of the image.
@@ -178,10 +180,11 @@ impl StateImage {
         }
     }
 
-    /// Copies the pages of the image into a new interpreter, or maps them.
+    /// Copies the pages of the image into the memory of a new interpreter, or maps them.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, or if the interpreter may not have so much memory.
+    /// Fails if the file cannot be read or mapped, or if the interpreter may not have as much
+    /// memory as the image needs.
     pub(crate) async fn restore(
         &self,
         store: &mut Store<Sandbox>,
@@ -215,8 +218,8 @@ impl StateImage {
 }
 
 impl StateRecord {
-    /// Returns the minimum size of a run that is mapped, in bytes: the largest runs are. Returns
-    /// `None` if all runs are copied.
+    /// Returns the minimum size of a run of pages that is mapped, in bytes. Shorter runs are
+    /// copied. Returns `None` if all runs are copied.
     fn least_shared_bytes(&self) -> Option<u64> {
         if self.page_bytes()? < SHARED_BYTES {
             return None;
@@ -270,8 +273,8 @@ impl StateRecord {
     }
 }
 
-/// Returns the runs of pages in which `now` differs from `before`. What lies after the end of
-/// `before` is compared with zeros.
+/// Returns the runs of pages in which `now` differs from `before`: the address and the size of
+/// each, in bytes. Pages after the end of `before` are compared with zeros.
 #[cfg(any(test, feature = "compiler"))]
 pub(crate) fn difference(before: &[u8], now: &[u8]) -> Vec<(u64, u64)> {
     let zeros = [0; PAGE_BYTES as usize];

@@ -1,8 +1,8 @@
-//! Functions that the interpreter's module imports: WASI preview 1, and the door (`host.call`),
+//! Functions that the module of CPython imports: WASI preview 1, and `host.call`, the *door*
 //! through which the script and the host exchange messages.
 //!
-//! Owns the copying of messages out of and into the interpreter's memory, and what the host does
-//! about each message. Must not know what a call is for.
+//! Owns the copying of messages out of and into the interpreter's memory, and how the host handles
+//! each message. Must not know what a call is for.
 
 use std::ops::Range;
 
@@ -13,13 +13,15 @@ use crate::door::{self, Ending, Frame, FrameError};
 use crate::json;
 use crate::outside::{GraphFailure, Level, RedisFailure};
 
-/// Result of `host.call` if no host answers the script at the moment. Python raises
-/// `ConnectionRefusedError`.
+/// Result of `host.call`, by which Python sends a message to the host, if the host does not serve
+/// the script at the moment. Python raises `ConnectionRefusedError`.
 const NO_HOST: i32 = -1;
-/// Result of `host.call` if the message cannot be passed. Python raises `OSError`.
+/// Result of `host.call`, by which Python sends a message to the host, if the message is malformed
+/// or cannot be copied. Python raises `OSError`.
 const FAULT: i32 = -2;
 
-/// Size of a text in JSON that is surely read within one tick of the engine, in bytes.
+/// Maximum size of a text in JSON that the host reads without yielding first, in bytes. Reading
+/// such a text surely takes less than one tick of the epoch.
 const TICK_BYTES: usize = 64 << 10;
 
 /// First byte of the host's reply to a request of a script that succeeded.
@@ -29,7 +31,7 @@ const FAILED: u8 = 1;
 /// First byte of the host's reply to a request of a script that took too long. The reason follows.
 const TIMED_OUT: u8 = 2;
 
-/// Returns a linker with everything that the interpreter's module may import.
+/// Returns a linker with everything that the module of CPython may import.
 ///
 /// # Errors
 /// Fails only if Wasmtime has two functions of the same name.
@@ -48,7 +50,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
 }
 
 /// Passes a message of the interpreter to the host, and the reply back. The places are the address
-/// and the size of the message, and the addresses for the address and the size of the reply.
+/// and the size of the message, and the addresses to which the address and the size of the reply
+/// are written.
 async fn pass(
     caller: &mut Caller<'_, Sandbox>,
     (place, size, reply_place, reply_size): (u32, u32, u32, u32),
@@ -94,8 +97,9 @@ async fn pass(
     Ok(0)
 }
 
-/// Answers a message of the interpreter. Returns `None` if no host answers at the moment, or if the
-/// interpreter asks for the next request and the mailbox is closed.
+/// Handles a message of the interpreter, and returns the reply. Returns `None` if the message needs
+/// the services of the host and there are none at the moment, or if the interpreter asks for the
+/// next request and the mailbox is closed.
 async fn answer(caller: &mut Caller<'_, Sandbox>, frame: Frame) -> Option<Vec<u8>> {
     let mailbox = caller.data().mailbox.clone();
     let outside = caller.data().outside.clone();
@@ -148,8 +152,9 @@ async fn answer(caller: &mut Caller<'_, Sandbox>, frame: Frame) -> Option<Vec<u8
     Some(Vec::new())
 }
 
-/// Refuses a message that cannot be used, and writes the reason to the log. `kind` is the first
-/// byte of the message. Returns `None` if the message has no form.
+/// Refuses a message of the interpreter that cannot be used, and writes the reason to the log.
+/// `kind` is the first byte of the message. Returns `None` if the message is malformed and does not
+/// end a call.
 fn refuse(sandbox: &Sandbox, kind: Option<u8>, error: &FrameError) -> Option<Vec<u8>> {
     let text = error.to_string();
     if let Some(outside) = sandbox.outside.get() {
@@ -168,7 +173,7 @@ fn refuse(sandbox: &Sandbox, kind: Option<u8>, error: &FrameError) -> Option<Vec
     Some(Vec::new())
 }
 
-/// Returns the part of a memory that begins at `place` and has `size` bytes.
+/// Returns the addresses of a part of a memory that begins at `place` and has `size` bytes.
 pub(super) fn range(place: u32, size: u32) -> Range<usize> {
     let place = place as usize;
     place..place.saturating_add(size as usize)

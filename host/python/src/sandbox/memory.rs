@@ -1,13 +1,13 @@
-//! Memory of an interpreter: its own limit, and the limit that it shares with others.
+//! Limits on the memory of an interpreter: one of its own, and one that it shares with others.
 //!
-//! Owns both checks, and which limit was reached. Must not know who else takes part in the shared
-//! limit.
+//! Owns the check of both limits, and which of them was reached. Must not know which other
+//! interpreters share the limit.
 
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-/// Maximum number of elements of the table of functions that the interpreter's module has.
+/// Maximum number of elements of the table of functions in an interpreter.
 const TABLE_ELEMENTS: usize = 100_000;
 
 /// Function that returns an instance's part in a memory limit that several instances share.
@@ -22,8 +22,9 @@ pub(crate) struct Limit {
     shared: Option<Box<dyn ResourceLimiter + Send + Sync>>,
     /// Size of the linear memory and of the heap for exceptions together, in bytes.
     ///
-    /// What was granted is never taken off, even if the system does not have it. Wasmtime reports
-    /// failures for which nothing was granted, too, so a script could have its memory taken off.
+    /// Bytes that were granted are never taken off, even if the system then does not have them.
+    /// Wasmtime reports a failure also where nothing was granted, so a script could use such
+    /// failures to lower this number.
     used_bytes: usize,
     refusal: Option<Refusal>,
 }
@@ -31,9 +32,9 @@ pub(crate) struct Limit {
 /// Limit that an interpreter reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Limit of this interpreter.
+    /// Limit on the memory of this interpreter alone.
     Own,
-    /// Limit that the interpreter shares with others.
+    /// Limit on the memory that this interpreter and others have together.
     Shared,
 }
 

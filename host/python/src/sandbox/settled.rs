@@ -1,9 +1,9 @@
-//! Files that look the same in each run, while a state image is taken: functions of WASI that
-//! replace those of Wasmtime.
+//! Functions of WASI that replace those of Wasmtime while a state image is taken, so that files
+//! look the same in each run.
 //!
-//! Owns the numbers, the times, the names and the order of files as a script sees them. What the
-//! interpreter read of a file stays in its memory, also after it was freed, and so in the image.
-//! Must not know how an image is taken.
+//! Owns the inode numbers, the times, the numbers of hard links and the order of files as a script
+//! sees them. Everything that the interpreter reads about a file stays in its memory, even after it
+//! is freed, and so gets into the image. Must not know how an image is taken.
 //!
 //! An instance that serves calls sees the real times: Python compares the time of a folder with the
 //! time that it remembers, and lists the folder again only if they differ.
@@ -19,36 +19,38 @@ use super::Sandbox;
 use super::imports::{linker, range};
 use super::waiting::{FAULT, WASI};
 
-/// Place of the number of a file (`ino`) in what a `filestat` holds.
+/// Offset of the inode number (`ino`) in a `filestat`, in bytes.
 const NUMBER: usize = 8;
-/// Place of the kind of a file in what a `filestat` holds.
+/// Offset of the kind of the file in a `filestat`, in bytes.
 const KIND: usize = 16;
-/// Number of WASI for the kind of a file that is a folder.
+/// Number by which a `filestat` says that the file is a folder.
 const FOLDER: u8 = 3;
-/// Place of the number of names of a file (`nlink`) in what a `filestat` holds.
+/// Offset of the number of hard links (`nlink`) in a `filestat`, in bytes.
 const NAMES: usize = 24;
-/// Place of the size of a file in what a `filestat` holds.
+/// Offset of the size of the file in a `filestat`, in bytes.
 const SIZE: usize = 32;
-/// Place of the three times in what a `filestat` holds.
+/// Offset of the three times of the file in a `filestat`, in bytes.
 const TIMES: usize = 40;
-/// Size of a `filestat`, in bytes.
+/// Size of a `filestat`, in which WASI describes a file, in bytes.
 const STAT_BYTES: u32 = 64;
-/// Size of an entry of a folder before its name, in bytes.
+/// Size of the part of an entry of `fd_readdir` that precedes the name of the file, in bytes.
 const ENTRY_BYTES: usize = 24;
-/// Size of the first buffer for the entries of a folder, in bytes. It is doubled until they fit.
+/// Size of the first buffer for the entries of a folder, in bytes. The size is doubled until the
+/// entries fit.
 const FIRST_LIST_BYTES: u32 = 64 << 10;
-/// Maximum size of the entries of a folder, in bytes.
+/// Maximum size of the buffer for the entries of a folder, in bytes.
 const LIST_BYTES: u32 = 64 << 20;
 
-/// Error of WASI: a number does not fit.
+/// Error of WASI: a value is too large, here the size of the entries of a folder.
 const OVERFLOW: i32 = 61;
 
-/// Numbers that a script sees for files, by the numbers (`ino`) that the system gives them. Files
-/// are numbered in the order in which the script first saw them.
+/// Inode numbers that a script sees, by the inode numbers that the system gives to files. Files are
+/// numbered in the order in which the script first saw them.
 #[derive(Clone, Default)]
 struct Numbers(Arc<Mutex<HashMap<u64, u64>>>);
 
-/// Returns a linker for an interpreter whose state is taken.
+/// Returns a linker for an interpreter whose state image is taken. It has functions for files that
+/// answer the same in each run.
 ///
 /// # Errors
 /// Fails only if a function has another type than the one that it replaces.
@@ -126,7 +128,8 @@ pub(crate) fn settled_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox
     Ok(linker)
 }
 
-/// Returns the system of WASI and the memory of the interpreter that calls.
+/// Returns the WASI context and the memory of the interpreter that calls. Returns `None` if the
+/// interpreter exports no memory.
 fn parts<'a>(
     caller: &'a mut Caller<'_, Sandbox>,
 ) -> Option<(&'a mut wasmtime_wasi::p1::WasiP1Ctx, &'a mut [u8])> {
@@ -135,7 +138,7 @@ fn parts<'a>(
     Some((&mut sandbox.wasi, memory))
 }
 
-/// Entry of a folder.
+/// File or folder in a folder, as `fd_readdir` lists it.
 struct Entry {
     number: u64,
     kind: u8,
@@ -144,7 +147,8 @@ struct Entry {
     name: Vec<u8>,
 }
 
-/// Reads all entries of a folder. Returns an error of WASI if the folder cannot be listed.
+/// Reads all entries of a folder. Returns an error of WASI if the folder cannot be listed or has
+/// too many entries.
 async fn entries(
     caller: &mut Caller<'_, Sandbox>,
     folder: i32,
@@ -208,9 +212,10 @@ impl Numbers {
         *seen.entry(number).or_insert(next)
     }
 
-    /// Replaces what depends on the file system in the `filestat` at a place: the number, the times
-    /// and the number of names of each file, and the size of a folder. `ended` is what the function
-    /// that wrote it returned, 0 if it succeeded.
+    /// Replaces what depends on the file system in the `filestat` at the address `place`: the inode
+    /// number, the times and the number of hard links of a file, and the size of a folder. `ended`
+    /// is the result of the function that wrote the `filestat`. An error, which is any number but
+    /// 0, is returned, and nothing is replaced.
     fn settle(&self, caller: &mut Caller<'_, Sandbox>, place: i32, ended: i32) -> i32 {
         if ended != 0 {
             return ended;
@@ -238,7 +243,8 @@ impl Numbers {
         0
     }
 
-    /// Writes the entries of a folder from the entry `first` on, as `fd_readdir` does.
+    /// Returns the entries of a folder from the entry `first` on, in the form in which `fd_readdir`
+    /// of WASI writes them.
     fn list(&self, entries: &[Entry], first: usize) -> Vec<u8> {
         let mut list = Vec::new();
         for (entry, next) in entries.iter().zip(1u64..).skip(first) {

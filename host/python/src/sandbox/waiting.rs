@@ -1,4 +1,4 @@
-//! Waiting for time, and sockets: the functions of WASI that replace those of Wasmtime.
+//! Functions of WASI for waiting and for sockets, which replace those of Wasmtime.
 //!
 //! Owns `poll_oneoff` and the functions for sockets. Wasmtime's `poll_oneoff` puts the thread of
 //! the host to sleep, so that no deadline would end a script that sleeps. Its functions for sockets
@@ -134,7 +134,7 @@ struct Subscription {
 }
 
 impl Subscription {
-    /// Kind of a subscription to a clock. The others are those to files.
+    /// Kind of a subscription that waits for a time of a clock. The other kinds wait for files.
     const CLOCK: u8 = 0;
     /// Number of the clock that shows the time of day.
     const WALL: u32 = 0;

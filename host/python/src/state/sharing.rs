@@ -18,7 +18,7 @@ use crate::sandbox::Sandbox;
 /// processes share the pages of the file until they write to them. A write does not reach the file.
 ///
 /// # Errors
-/// Fails if the range is not in the memory, if its start or `place` is not that of a page, or if
+/// Fails if the range is not in the memory, if the range or `place` is not aligned to pages, or if
 /// the system does not map the file.
 pub(super) fn map(
     store: &mut Store<Sandbox>,
@@ -58,7 +58,7 @@ pub(super) fn map(
     Ok(())
 }
 
-/// Returns the error of an image whose pages are not all in the memory.
+/// Returns the error for a state image with pages beyond the end of the memory of the interpreter.
 pub(super) fn too_large() -> wasmtime::Error {
     wasmtime::Error::msg("the state image is larger than the memory")
 }
