@@ -7,34 +7,35 @@
 
 use wasmparser::{ExternalKind, Operator, Parser, Payload, RefType, TypeRef, ValType};
 
-/// Import of the host's one function: the module and the name.
+/// Module and name of `host.call`, the one function by which Python sends messages to the host.
 pub(crate) const DOOR: (&str, &str) = ("host", "call");
 
-/// Module from which the engine imports all its functions except [`DOOR`].
+/// Module of WASI. The interpreter imports all functions from it except [`DOOR`].
 const WASI: &str = "wasi_snapshot_preview1";
 
-/// Exports of the module that the runtime calls or reads.
+/// Exports of the interpreter's module that the host calls or reads.
 const EXPORTS: [(&str, ExternalKind); 3] = [
     ("memory", ExternalKind::Memory),
     ("turn", ExternalKind::Func),
     ("host_alloc", ExternalKind::Func),
 ];
 
-/// Exports that would have to be called before any other function. The engine must not have them.
+/// Exports that would have to be called before any other function. The interpreter's module must
+/// not have them.
 const INITIALIZERS: [&str; 2] = ["_initialize", "_start"];
 
-/// Reason why a module cannot be the engine of a pack.
+/// Reason why a WebAssembly module cannot be the interpreter of an engine pack.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FactError {
     /// The bytes are not a module that can be read.
     #[error("it is not a valid WebAssembly module: {0}")]
     Invalid(String),
-    /// The module has another number of memories, tables or mutable globals.
+    /// The module does not have exactly one memory, one table and one mutable global.
     #[error("it has {found} {kind}, and 1 is expected")]
     Count {
-        /// Name of what a module must have once, in the plural, e.g. `memories`.
+        /// Plural name of a thing that the module must have exactly once, e.g. `memories`.
         kind: &'static str,
-        /// Number in the module.
+        /// Number of these things in the module.
         found: usize,
     },
     /// The memory has a maximum, is shared, or has addresses of 64 bits.
@@ -43,7 +44,7 @@ pub enum FactError {
     /// The table can grow, or holds something else than functions.
     #[error("its table can grow, or holds something else than functions")]
     Table,
-    /// The mutable global is not a stack pointer.
+    /// The mutable global is not a number of 32 bits, so it cannot be the stack pointer.
     #[error("its mutable global is not a number of 32 bits")]
     Global,
     /// The module imports something that the host does not have.
@@ -60,7 +61,8 @@ pub enum FactError {
     /// The module runs code when it is instantiated.
     #[error("it runs code when it is instantiated: {0}")]
     Starts(&'static str),
-    /// The module changes something that is outside of linear memory.
+    /// The module has an instruction that changes a table or uses a passive segment. Both are
+    /// outside of linear memory.
     #[error("it has the instruction `{0}`, whose effect is outside of linear memory")]
     Instruction(&'static str),
 }

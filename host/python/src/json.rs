@@ -1,4 +1,5 @@
-//! JSON of a script, read by the host: the same objects of Python, in a fifth of the time.
+//! JSON that the host reads for a script. Python gets the same objects as from its own parser, in a
+//! fifth of the time.
 //!
 //! Owns the translation of JSON into Python's `marshal` format, which a script reads without
 //! parsing numbers. Must not know messages.
@@ -6,34 +7,34 @@
 //! Values of the outermost object that a script takes as arrays become bytes instead, because
 //! Python would make an object of each number first. No other value becomes bytes.
 //!
-//! Python's own parser stays the rule. The host declines any text that it might read otherwise: a
-//! text that is not JSON, or has integers of more than 64 bits, `NaN`, infinity, single surrogates
-//! or deep nesting. Python then reads the text itself, so that errors are Python's, too.
+//! Python's own parser is the reference. The host declines any text that it might read differently:
+//! a text that is not JSON, or has integers of more than 64 bits, `NaN`, infinity, single
+//! surrogates or deep nesting. Python then reads the text itself, so that errors are Python's, too.
 
 use std::collections::HashMap;
 
 use jiter::{Jiter, NumberAny, NumberInt, Peek};
 use serde::Deserialize;
 
-/// Maximum number of lists and objects in one another. Python has a limit of its own for `marshal`,
-/// which is larger.
+/// Maximum depth of nested lists and objects in a text. Python has a limit of its own for
+/// `marshal`, which is larger.
 const DEPTH: usize = 100;
 
 /// Maximum number of keys of JSON objects that a [`Writer`] remembers. A key takes several times
 /// its size in memory.
 const KEYS: usize = 4096;
 
-/// Maximum number of arrays for which a script may ask.
+/// Maximum number of arrays for which a script may ask in one text.
 pub(crate) const ARRAYS: usize = 64;
 /// Maximum number of dimensions of an array after the first. NumPy has a limit of 64 in all.
 const INNER_DIMENSIONS: usize = 64;
 
-/// Flag of a type in `marshal`: later values may refer to this one.
+/// Flag in the type of a value in Python's `marshal` format: later values may refer to this one.
 const REFERRED: u8 = 0x80;
 /// Bits of a digit of an integer in `marshal`.
 const DIGIT_BITS: u32 = 15;
 
-/// Value of the outermost object that a script takes as an array of 64-bit floats.
+/// Value of the outermost JSON object that a script takes as an array of 64-bit floats.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Array {
     /// Key of the value.
@@ -71,8 +72,8 @@ pub(crate) fn to_marshal(text: &[u8], arrays: &[Array]) -> Option<Vec<u8>> {
 /// Writer of values in the format of `marshal`.
 struct Writer {
     out: Vec<u8>,
-    /// Keys of objects that were written, with their numbers. The same keys are the same object in
-    /// Python, as those of Python's own parser are.
+    /// Keys of objects that were written, with their numbers. Equal keys become one object in
+    /// Python, as they do with the parser of Python.
     keys: HashMap<String, u32>,
 }
 

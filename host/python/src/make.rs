@@ -1,4 +1,4 @@
-//! Making of a pack out of wheels from PyPI.
+//! Making of an engine pack out of wheels from PyPI.
 //!
 //! Owns the order of the steps and the files of a pack, and the taking of state images. Must not
 //! know how wheels are fetched, nor where packs are kept.
@@ -42,13 +42,13 @@ use crate::{facts, world};
 pub enum Step {
     /// The wheels are read, and the library is written.
     Library,
-    /// The engine is compiled quickly, for the next step.
+    /// CPython is compiled quickly, so that its libraries can be imported once.
     FirstCompile,
     /// The libraries are imported in the sandbox.
     Import,
-    /// The engine with its libraries is compiled for the pack.
+    /// CPython with the imported libraries is compiled for the pack.
     Compile,
-    /// The record is written.
+    /// The record of the pack is written.
     Record,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Step {
 ///
 /// # Errors
 /// Fails if a wheel is missing or is not the pinned one, if the folder cannot be written, or if the
-/// engine in the wheel cannot be compiled or run.
+/// module of CPython in the wheel cannot be compiled or run.
 pub async fn make(
     wheels: &Path,
     cpu: Cpu,

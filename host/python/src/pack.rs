@@ -25,7 +25,7 @@ pub use self::record::{CODE_FILE, FORMAT, PackFile, PackRecord, RECORD_FILE, Whe
 /// Maximum size of the record of a pack, in bytes.
 const RECORD_BYTES: u64 = 1 << 20;
 
-/// How thoroughly the files of a pack are compared with its record.
+/// Degree to which the files of a pack are compared with its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// Compares the sizes of the files.
@@ -53,7 +53,7 @@ pub enum PackError {
         /// Problem of the record.
         problem: String,
     },
-    /// The code was compiled for another engine.
+    /// The machine code was compiled for another WebAssembly engine.
     #[error(
         "{}: was compiled for another engine: `{found}`, and this host has `{}`; make the \
          pack with the `scorebox build` of this version", path.display(), ENGINE
@@ -61,10 +61,10 @@ pub enum PackError {
     Engine {
         /// Folder of the pack.
         path: PathBuf,
-        /// Engine that the record names.
+        /// WebAssembly engine that the record names.
         found: String,
     },
-    /// This machine cannot run the code.
+    /// This machine cannot run the machine code, or this version does not know its CPU level.
     #[error("{}: was compiled for {level}: {problem}", path.display())]
     Cpu {
         /// Folder of the pack.
@@ -74,8 +74,8 @@ pub enum PackError {
         /// Feature that the machine or this version does not have, and a fix.
         problem: String,
     },
-    /// A file or folder of the pack may be written by this process, its group or everybody, or is a
-    /// symbolic link. So the machine code in the pack cannot be trusted.
+    /// A file or folder of the pack can be written by this process, by the group of the file or by
+    /// everybody, or is a symbolic link. So its content cannot be trusted.
     #[error(
         "{}: can be written by this process, so its content may not be what was packaged; \
          remove the write permission (`chmod -R a-w {}`), or run as another user", path.display(), folder.display()
@@ -86,7 +86,7 @@ pub enum PackError {
         /// File or folder that can be written.
         path: PathBuf,
     },
-    /// A file is not the one that was recorded.
+    /// A file of the pack has another size or digest than the record states.
     #[error("{}: is not the file that the pack was made with: {problem}; make the pack again", path.display())]
     Changed {
         /// File of the pack.
@@ -94,10 +94,10 @@ pub enum PackError {
         /// Difference from the record.
         problem: String,
     },
-    /// The code cannot be loaded.
+    /// The machine code of the pack cannot be loaded.
     #[error("{}: cannot be loaded: {reason}; make the pack again", path.display())]
     Load {
-        /// File of the pack.
+        /// File with the machine code.
         path: PathBuf,
         /// Reason that Wasmtime gives.
         reason: String,
@@ -118,7 +118,7 @@ impl Pack {
     ///
     /// # Errors
     /// Fails if the pack is incomplete, was changed, is writable by this process, or was compiled
-    /// for another engine or another CPU.
+    /// for another WebAssembly engine or another CPU.
     pub fn open(folder: &Path, proof: Proof) -> Result<Arc<Self>, PackError> {
         let (record, digest) = checked(folder, proof)?;
         let path = folder.join(CODE_FILE);
@@ -203,7 +203,7 @@ fn read(path: &Path) -> Result<Vec<u8>, PackError> {
     Ok(text)
 }
 
-/// Compares a file of a pack with its record.
+/// Compares a file of a pack with the size and the digest in the record of the pack.
 fn compare(path: &Path, recorded: &PackFile, proof: Proof) -> Result<(), PackError> {
     let changed = |problem| PackError::Changed {
         path: path.to_owned(),

@@ -1,6 +1,7 @@
-//! Instances of a real pack: start, calls, limits and state images.
+//! Tests of instances of a real engine pack: their start, their calls, their limits, and the
+//! messages between a script and the host.
 //!
-//! Owns the scripts. Must not know how the pack is made.
+//! Owns the scripts of these tests. Must not know how the pack is made.
 
 #![allow(
     clippy::unwrap_used,

@@ -16,7 +16,8 @@ use scorebox_python::{
     GraphFailure, Instance, Level, Outside, Pack, RedisFailure, Request, Script,
 };
 
-/// Script with numbers that must not be the same in each instance, and a clock that must go on.
+/// Script whose random numbers must differ between instances, and whose clock must go on after a
+/// state image was restored.
 const SCRIPT: &str = r#"
 import json, random, time
 import numpy as np
@@ -219,7 +220,7 @@ fn mapped_kilobytes(path: &Path) -> (u64, u64) {
     (mapped, own)
 }
 
-/// Script that looks at its folder, and keeps what it saw.
+/// Script that lists its folder in `init`, and keeps the facts of the files that it saw.
 const LOOKING: &str = r#"
 import os
 

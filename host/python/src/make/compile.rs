@@ -1,6 +1,7 @@
-//! Compiling of the engine's module: once quickly, to run the preload, and once for packs.
+//! Compilation of the module of CPython to machine code: once quickly, to import the libraries, and
+//! once for the pack.
 //!
-//! Owns the settings that differ between the two. Must not know what the module does.
+//! Owns the settings that differ between the two compilations. Must not know what the module does.
 
 #![allow(
     unsafe_code,
@@ -34,7 +35,7 @@ const V3: [&str; 6] = [
     "has_lzcnt",
 ];
 
-/// Returns an engine that compiles quickly, for a module that runs once on this machine.
+/// Returns a WebAssembly engine that compiles quickly, for a module that runs once on this machine.
 pub(super) fn quick_engine() -> Result<Engine, MakeError> {
     let mut config = engine::config();
     config.cranelift_opt_level(OptLevel::None);
@@ -81,7 +82,7 @@ pub(super) fn without_custom_sections(module: &[u8]) -> Result<Vec<u8>, FactErro
     Ok(kept)
 }
 
-/// Appends a number in the form in which WebAssembly has sizes.
+/// Appends a number to `bytes` in LEB128, in which WebAssembly encodes sizes.
 fn push_leb128(bytes: &mut Vec<u8>, number: usize) {
     let mut rest = number;
     loop {

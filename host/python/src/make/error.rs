@@ -1,6 +1,6 @@
-//! Reasons why a pack or a state image cannot be made.
+//! Reasons why an engine pack cannot be made.
 //!
-//! Owns the errors of the parent module. Must not know the steps in which they happen.
+//! Owns these errors and their fixes. Must not know the steps in which they happen.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::facts::FactError;
 /// Reason why a pack cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// A file or a folder cannot be used.
+    /// A file or a folder cannot be read or written.
     #[error("{}: cannot {action}: {source}; see that the disk has 1 GB of room", path.display())]
     File {
-        /// File or folder that cannot be used.
+        /// File or folder that cannot be read or written.
         path: PathBuf,
         /// Verb of the step that was tried, such as `be written`.
         action: &'static str,
@@ -47,13 +47,13 @@ pub enum MakeError {
         /// Error of the archive.
         source: ZipError,
     },
-    /// The engine does not hold a fact that packs rely on.
+    /// The module of CPython does not hold a fact that packs rely on.
     #[error("the module of the wheel cannot be the engine of a pack: {0}; use the pinned wheel")]
     Facts(#[from] FactError),
-    /// The module of the wheel is not the one that is changed for packs.
+    /// The module of CPython in the wheel does not have the bytes that are changed for packs.
     #[error("the module of the wheel cannot be changed: {0}; use the pinned wheel")]
     Patch(#[from] PatchError),
-    /// The engine cannot be compiled or started.
+    /// The module of CPython cannot be compiled, started or stored.
     #[error("the module of the wheel cannot be {action}: {reason}; use the pinned wheel")]
     Engine {
         /// Verb of the step that was tried, such as `compiled`.
@@ -61,13 +61,14 @@ pub enum MakeError {
         /// Reason that Wasmtime gives.
         reason: String,
     },
-    /// Python code of the pack failed while the pack was made.
+    /// Python code that imports the libraries of the pack, or that clears memory afterwards,
+    /// failed.
     #[error(
         "the libraries of the pack cannot be imported in the sandbox; change the wheels or \
          preload.py:\n{output}"
     )]
     Preload {
-        /// Text that the interpreter wrote to standard error.
+        /// Text that the interpreter wrote to standard error, and the reason why it ended.
         output: String,
     },
     /// The record of the pack cannot be written as JSON.
@@ -76,8 +77,8 @@ pub enum MakeError {
 }
 
 impl MakeError {
-    /// Returns a function that makes an error of a file. `action` completes the sentence "the file
-    /// cannot …", such as `be read`.
+    /// Returns a function that makes an error of a file from an error of the system. `action`
+    /// completes the sentence "the file cannot …", such as `be read`.
     pub(super) fn file(
         path: impl Into<PathBuf>,
         action: &'static str,
@@ -90,8 +91,8 @@ impl MakeError {
         }
     }
 
-    /// Returns a function that makes an error of Wasmtime. `action` completes the sentence "the
-    /// module cannot be …", such as `compiled`.
+    /// Returns a function that makes an error of CPython's module from an error of Wasmtime.
+    /// `action` completes the sentence "the module cannot be …", such as `compiled`.
     pub(super) fn engine(action: &'static str) -> impl FnOnce(wasmtime::Error) -> Self {
         move |error| Self::Engine {
             action,

@@ -1,6 +1,6 @@
 //! Changes to the module of the pinned wheel, which give numpy integers of 64 bits.
 //!
-//! Owns the list of the changes and their check. Must not know how the module is run.
+//! Owns the list of the changes and their check. Must not know how the changed module is run.
 //!
 //! Pointers have 32 bits in the sandbox, so numpy's default integer would have 32 bits, and sums
 //! and products would wrap where they do not natively. With the changes, Python integers,
@@ -17,7 +17,7 @@ mod casts;
 mod code;
 mod promotion;
 
-/// Change of some bytes of the module.
+/// Change of some bytes of the module of CPython and numpy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Patch {
     /// Offset in the module of the first byte that is replaced. If a function is replaced, the
@@ -28,25 +28,25 @@ pub(super) struct Patch {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
-    /// Bytes of the pinned wheel, and as many bytes of the pack.
+    /// Bytes of the module in the pinned wheel, and as many bytes that replace them in the pack.
     Bytes {
         from: &'static [u8],
         to: &'static [u8],
     },
-    /// Text that takes the place of another one.
+    /// Text that is written over other texts of the module.
     Text(&'static str),
-    /// Locals and code that take the place of those of a function.
+    /// Locals and code that replace those of a function of the module.
     Function(Vec<u8>),
 }
 
-/// The module does not have the bytes that a change replaces.
+/// Error of a module that does not have the bytes that a change replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it has other bytes at {offset:#x} than the pinned wheel")]
 pub struct PatchError {
     offset: usize,
 }
 
-/// Returns the changes to the module.
+/// Returns all changes to the module of the pinned wheel.
 pub(super) fn all() -> Vec<Patch> {
     let mut patches = bytes::patches();
     patches.extend(casts::patches());
@@ -82,7 +82,7 @@ fn replace(rest: &mut [u8], from: &[u8], to: &[u8]) -> Option<()> {
 }
 
 /// Writes a text over the texts at the start of `rest`. The new text may be longer than the first
-/// of them. Returns `None` if `rest` is too short, or has other bytes than ASCII there.
+/// of the old texts. Returns `None` if `rest` is too short, or has other bytes than ASCII there.
 fn replace_text(rest: &mut [u8], text: &str) -> Option<()> {
     let bytes = rest.get_mut(..text.len())?;
     if !bytes.iter().all(|byte| byte.is_ascii()) {
@@ -92,8 +92,9 @@ fn replace_text(rest: &mut [u8], text: &str) -> Option<()> {
     Some(())
 }
 
-/// Replaces a function by a shorter one. The rest of the old function becomes instructions that do
-/// nothing and are never reached.
+/// Replaces the function at the start of `rest` by a shorter one. The rest of the old function
+/// becomes instructions that do nothing and are never reached. Returns `None` if `rest` does not
+/// start with a function, or if the new function is longer.
 fn replace_function(rest: &mut [u8], new: &[u8]) -> Option<()> {
     let (size, start) = code::read_leb128(rest)?;
     let old = rest.get_mut(start..start.checked_add(size)?)?;

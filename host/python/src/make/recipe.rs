@@ -36,7 +36,7 @@ pub const ENGINE_WHEEL: PinnedWheel = PinnedWheel {
     sha256: "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc",
 };
 
-/// Wheels of pure Python that scripts of Azure ML use, and that are imported into every pack.
+/// Wheels of pure Python that scripts of Azure ML use, and whose packages every pack imports.
 pub const PACKAGE_WHEELS: [PinnedWheel; 3] = [
     PinnedWheel {
         project: "inference-schema",
@@ -82,8 +82,8 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// Returns the name of the folder of a pack in a cache. Packs of other versions and for other CPU
-/// levels have other names.
+/// Returns the name of the folder that a cache has for the pack of a CPU level. Packs of other
+/// versions have other names.
 #[must_use]
 pub fn folder_name(cpu: Cpu) -> String {
     let key = key(cpu);
@@ -91,7 +91,7 @@ pub fn folder_name(cpu: Cpu) -> String {
 }
 
 /// Returns a text that is equal for two packs if they are made of the same wheels, by the same
-/// recipe, for the same engine and CPU level.
+/// recipe, for the same WebAssembly engine and CPU level.
 #[must_use]
 pub fn key(cpu: Cpu) -> String {
     let mut digest = Sha256::new();

@@ -26,9 +26,10 @@ const OUTPUT_BYTES: usize = 1 << 20;
 /// made, no host answers.
 const NO_HOST: i32 = -1;
 
-/// Runs the preload in an instance of `module`, which must be the instrumented form of the module
-/// in `context`. Returns the module as it is after the preload. `library` is the folder of the
-/// archive that Python imports from, and `empty` is an empty folder.
+/// Runs `preload.py`, which imports the libraries, in an instance of `module`. This module must be
+/// the instrumented form of the one in `context`. Returns the stock, which is the module with the
+/// libraries imported. `library` is the folder of the archive that Python imports from, and `empty`
+/// is an empty folder.
 pub(super) async fn preloaded(
     engine: &Engine,
     module: &Module,
@@ -84,7 +85,7 @@ pub(super) async fn preloaded(
     snapshot.map_err(MakeError::engine("stored with its libraries"))
 }
 
-/// Surroundings of the interpreter: the system, and a limit on its memory.
+/// Data of the host about the interpreter: its WASI context, and a limit on its memory.
 struct System {
     wasi: WasiP1Ctx,
     /// True if the interpreter gets no more memory.

@@ -13,12 +13,13 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 /// that is at 0.
 const WALL_SECONDS: u64 = 946_684_800;
 
-/// Time by which each reading of the monotonic clock moves it, in nanoseconds. A program that waits
-/// for a time ends, and the clock stays below those of the instances that start from the result.
+/// Time by which each reading of the monotonic clock moves the clock, in nanoseconds. A program
+/// that waits for a time ends, and the clock stays behind the clocks of instances that start from
+/// the pack or the state image.
 const STEP_NS: u64 = 1_000;
 
-/// Random numbers, which repeat after these bytes. They are not all zero, because a generator that
-/// is seeded with zeros returns zeros.
+/// Bytes that the sources of random numbers return over and over. They are not all zero, because a
+/// generator that is seeded with zeros returns zeros.
 const RANDOM: &[u8] = b"scorebox: not random";
 
 struct StillClock;

@@ -1,6 +1,7 @@
 //! Taking of a state image: the memory of an interpreter after the script's `init` and one call.
 //!
-//! Owns the order of the steps. Must not know the format of an image, nor where it is kept.
+//! Owns the order of the steps in which an image is taken. Must not know the format of an image,
+//! nor where it is kept.
 
 use std::io;
 use std::sync::Arc;
@@ -29,13 +30,13 @@ pub enum TakeError {
         /// Traceback of Python.
         text: String,
     },
-    /// The memory cannot be stored, e.g. because the script keeps a file open.
+    /// The memory of the interpreter cannot be stored, e.g. because the script keeps a file open.
     #[error("the memory of the script cannot be stored: {text}")]
     Refused {
         /// Traceback of Python.
         text: String,
     },
-    /// The script did not end in time.
+    /// The script did not start and answer before the deadline.
     #[error("the script did not start and answer before the deadline")]
     TimedOut,
     /// The interpreter trapped or exited.
@@ -46,9 +47,10 @@ pub enum TakeError {
     Image(#[from] io::Error),
 }
 
-/// Starts a script in the sandbox, runs it once for `warm`, and returns the content of its state
-/// image. `inputs_sha256` stands for everything that the image is made from. The same inputs make
-/// the same image, because clocks, random numbers and the facts of files are fixed.
+/// Starts a script in the sandbox, runs it once for the request `warm` if there is one, and returns
+/// the content of its state image. `inputs_sha256` stands for everything that the image is made
+/// from. The same inputs make the same image, because clocks, random numbers and the facts of files
+/// are fixed.
 ///
 /// # Errors
 /// Fails if the script does not start, keeps a file open or does not end before the deadline. An

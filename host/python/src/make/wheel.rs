@@ -20,7 +20,7 @@ pub(super) struct Archive<R> {
     zip: ZipArchive<R>,
 }
 
-/// Archive in a file.
+/// Wheel on the disk, which is an archive in a file.
 pub(super) type Wheel = Archive<File>;
 
 impl Wheel {
@@ -87,7 +87,7 @@ impl<R: Read + Seek> Archive<R> {
         Ok(bytes)
     }
 
-    /// Copies a file of the archive into another one, without unpacking it.
+    /// Copies a file of this archive into the archive `to`, without unpacking the file.
     pub(super) fn copy<W: std::io::Write + Seek>(
         &mut self,
         name: &str,

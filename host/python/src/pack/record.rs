@@ -1,6 +1,6 @@
 //! Record of a pack: the content of its `pack.json`.
 //!
-//! Owns the form of the record, and which names its files may have. Must not know files.
+//! Owns the form of the record, and which paths its files may have. Must not read the files.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub const RECORD_FILE: &str = "pack.json";
 /// Name of the file with the machine code of a pack.
 pub const CODE_FILE: &str = "python.cwasm";
 
-/// Format of the record that this version reads and writes.
+/// Format of the record of a pack that this version reads and writes.
 pub const FORMAT: u32 = 1;
 
 /// Record of a pack: the content of its `pack.json`.
@@ -20,17 +20,18 @@ pub const FORMAT: u32 = 1;
 pub struct PackRecord {
     /// Format of this record, [`FORMAT`].
     pub format: u32,
-    /// Engine that the code was compiled for, [`crate::engine::ENGINE`].
+    /// WebAssembly engine that the machine code was compiled for, [`crate::engine::ENGINE`].
     pub engine: String,
-    /// CPU level that the code was compiled for, such as `x86-64-v2`.
+    /// CPU level that the machine code was compiled for, such as `x86-64-v2`.
     pub cpu: String,
     /// Files of the pack by their paths in its folder.
     pub files: BTreeMap<String, PackFile>,
-    /// SHA-256 digest of the module with the libraries imported, from which the code was compiled.
+    /// SHA-256 digest of the stock, which is the module of CPython that was stored after the
+    /// libraries were imported. The machine code was compiled from it.
     pub stock_sha256: String,
     /// SHA-256 digest of the Python files of Scorebox in the pack.
     pub world_sha256: String,
-    /// Wheel that the pack was made of.
+    /// Wheel with CPython that the pack was made of.
     pub wheel: Wheel,
     /// Version of Python.
     pub python: String,
@@ -65,10 +66,11 @@ pub struct Wheel {
 pub(super) struct Misfit(pub String);
 
 impl PackRecord {
-    /// Reads a record.
+    /// Reads the record of a pack.
     ///
     /// # Errors
-    /// Fails if the record is not one of this format.
+    /// Fails if the record does not have this format, names a file outside of the pack, or does not
+    /// name the file with the machine code.
     pub(super) fn read(text: &[u8]) -> Result<Self, Misfit> {
         #[derive(Deserialize)]
         struct Format {

@@ -1,7 +1,7 @@
 //! The rule that a process must not be able to write the machine code that it loads.
 //!
-//! Owns what counts as writable. The start of a host does not hash a pack, so anyone who could
-//! write to it could run code outside of the sandbox. Must not know what the files are.
+//! Owns which files count as writable. The start of a host does not hash a pack, so anyone who
+//! could write to it could run code outside of the sandbox. Must not know what the files are.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -16,8 +16,8 @@ const OWNER_WRITES: u32 = 0o200;
 /// Refuses a file or a folder of a pack that this process may write.
 ///
 /// # Errors
-/// Fails if the mode of the file lets this process write it, or if the file does not exist. A link
-/// fails, too, because its target may be anywhere.
+/// Fails if the mode of the file lets this process, the group of the file or everybody write it, or
+/// if the file does not exist. A symbolic link fails, too, because its target may be anywhere.
 pub(super) fn refuse(folder: &Path, path: &Path) -> Result<(), PackError> {
     let found = match path == folder {
         true => std::fs::metadata(path),

@@ -1,11 +1,12 @@
 //! Changes of a few bytes: numbers of types, flags and texts.
 //!
-//! Owns their places in the pinned wheel. Must not know how functions are replaced.
+//! Owns the places of these changes in the module of the pinned wheel. Must not know how functions
+//! are replaced.
 
 use super::{Change, Patch};
 
-/// Places in the pinned wheel's module of the instructions by which functions of numpy name the
-/// default integer.
+/// Offsets in the pinned wheel's module of the instructions that push numpy's number of the default
+/// integer type.
 const DEFAULT_INTEGERS: [usize; 6] = [
     0x4c_02af, // PyArray_ArangeObj
     0x4c_3376, // discover_descriptor_from_pylong
@@ -15,12 +16,12 @@ const DEFAULT_INTEGERS: [usize; 6] = [
     0x66_2b90, // reducelike_promote_and_resolve
 ];
 
-/// The instruction that pushes numpy's number of the C type `long`.
+/// Instruction that pushes the number by which numpy knows the C type `long`.
 const LONG: &[u8] = b"\x41\x07";
-/// The instruction that pushes numpy's number of the C type `long long`.
+/// Instruction that pushes the number by which numpy knows the C type `long long`.
 const LONG_LONG: &[u8] = b"\x41\x09";
 
-/// Changes of single instructions and tables of numpy: the place in the module, the bytes that the
+/// Changes of single instructions and tables of numpy: the offset in the module, the bytes that the
 /// wheel has there, and the bytes that the pack gets.
 const BYTES: [(usize, &[u8], &[u8]); 11] = [
     // PyArray_PutTo, PyArray_Repeat, PyArray_Choose and PyUFunc_GenericReduction take integers of
@@ -72,12 +73,13 @@ const BYTES: [(usize, &[u8], &[u8]); 11] = [
     (0x4be_dcb1, b"\x02\x04\x08\x0a", b"\x02\x04\x06\x0a"),
 ];
 
-/// Addresses of the texts of errors in the module's memory.
+/// Address in the module's memory of the error text for an integer that does not fit into an index.
 pub(super) const INDEX_TEXT: u32 = 21_472_512;
+/// Address in the module's memory of the error text for `numpy.dot` of two arrays of indices.
 pub(super) const DOT_TEXT: u32 = 21_472_368;
 
-/// Texts of errors, by their places. They replace the documentation of functions of `_codecs`,
-/// which no script reads.
+/// Texts of errors, by their offsets in the module. They replace the documentation of functions of
+/// `_codecs`, which no script reads.
 const TEXTS: [(usize, &str); 2] = [
     (
         0x4b6_4f5a,

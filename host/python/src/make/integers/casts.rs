@@ -16,7 +16,7 @@ use super::code::{
 };
 use super::{Change, Patch};
 
-/// Type that is converted.
+/// Type of the numbers that a conversion reads.
 #[derive(Debug, Clone, Copy)]
 enum From {
     F32,
@@ -26,7 +26,7 @@ enum From {
     U64,
 }
 
-/// Type of the result.
+/// Type of the numbers that a conversion writes.
 #[derive(Debug, Clone, Copy)]
 enum To {
     Bits8,
@@ -35,12 +35,12 @@ enum To {
     U32,
     I64,
     U64,
-    /// The C type `long`.
+    /// The C type `long`, which is left for indices.
     Index,
 }
 
-/// Conversions with the places of their four functions: for aligned arrays without gaps, for
-/// arrays without gaps, for aligned arrays, and for all others.
+/// Conversions between two types, with the offsets in the module of the four functions of each: for
+/// aligned arrays without gaps, for arrays without gaps, for aligned arrays, and for all others.
 const CASTS: [(From, To, [usize; 4]); 24] = [
     // float to byte
     (

@@ -44,13 +44,14 @@ pub(super) const I32_STORE8: &[u8] = b"\x3a\x00\x00";
 pub(super) const I32_STORE16: &[u8] = b"\x3b\x00\x00";
 pub(super) const I64_STORE32: &[u8] = b"\x3e\x00\x00";
 
-/// Type of a value, in the list of a function's locals.
+/// Type of a 32-bit integer, in the list of the locals of a function.
 pub(super) const I32: u8 = 0x7f;
 pub(super) const I64: u8 = 0x7e;
 pub(super) const F32: u8 = 0x7d;
 pub(super) const F64: u8 = 0x7c;
 
-/// Numbers of functions in the module of the pinned wheel.
+/// Numbers of functions in the module of the pinned wheel, as the instruction that calls a function
+/// needs them.
 pub(super) const PY_ERR_SET_STRING: u32 = 4081;
 pub(super) const PY_GIL_STATE_ENSURE: u32 = 4777;
 pub(super) const PY_GIL_STATE_RELEASE: u32 = 4779;
@@ -114,7 +115,7 @@ pub(super) fn variable(address: u32) -> Vec<u8> {
     code
 }
 
-/// Returns the instruction that calls the function with a number.
+/// Returns the instruction that calls the function with the number `function`.
 pub(super) fn call(function: u32) -> Vec<u8> {
     let mut code = vec![0x10];
     code.extend(padded(function));
@@ -136,7 +137,7 @@ pub(super) fn raise(text: u32, local: u8) -> Vec<u8> {
 }
 
 /// Reads an unsigned number in LEB128 from the start of `bytes`. Returns the number, and how many
-/// bytes it takes. Returns `None` if it takes more than four bytes, or is cut off.
+/// bytes it takes. Returns `None` if the number takes more than four bytes, or is cut off.
 pub(super) fn read_leb128(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut number = 0;
     for (place, byte) in bytes.iter().take(4).enumerate() {

@@ -16,16 +16,19 @@ use super::{Change, Patch};
 const PROMOTION: usize = 0x6a_459c;
 /// Place in the module of the function `LONG_dot`, which computes `numpy.dot` of indices.
 const LONG_DOT: usize = 0x4d_86ea;
-/// Address of numpy's descriptor of the C type `long`, and of `long long`.
+/// Address of the pointer to numpy's descriptor of the C type `long`.
 const LONG: u32 = 26_425_628;
+/// Address of the pointer to numpy's descriptor of the C type `long long`.
 const LONG_LONG: u32 = 26_425_636;
 
-/// Offset of the number of inputs in a `PyUFuncObject`, and of the number of all operands.
+/// Offset of the number of inputs in a `PyUFuncObject`, in bytes.
 const NIN: u8 = 8;
+/// Offset of the number of all operands in a `PyUFuncObject`, in bytes.
 const NARGS: u8 = 16;
-/// Offset of the table of known types in a `PyUFuncObject`.
+/// Offset in a `PyUFuncObject` of the table of types for which numpy knows a function already, in
+/// bytes.
 const DISPATCH_CACHE: u8 = 124;
-/// Offset of the type in an object of Python.
+/// Offset of the type in an object of Python, in bytes.
 const TYPE: u8 = 4;
 
 /// Returns the changes to the functions that compute with indices.
