@@ -10,7 +10,7 @@ use wasmparser::{ExternalKind, Operator, Parser, Payload, RefType, TypeRef, ValT
 /// Module and name of `host.call`, the one function by which Python sends messages to the host.
 pub(crate) const DOOR: (&str, &str) = ("host", "call");
 
-/// Module of WASI. The interpreter imports all functions from it except [`DOOR`].
+/// Name of the WASI module, from which the interpreter imports all its functions except [`DOOR`].
 const WASI: &str = "wasi_snapshot_preview1";
 
 /// Exports of the interpreter's module that the host calls or reads.
@@ -35,7 +35,7 @@ pub enum FactError {
     Count {
         /// Plural name of a thing that the module must have exactly once, e.g. `memories`.
         kind: &'static str,
-        /// Number of these things in the module.
+        /// Number that the module has of the things that `kind` names.
         found: usize,
     },
     /// The memory has a maximum, is shared, or has addresses of 64 bits.

@@ -31,7 +31,7 @@ const INNER_DIMENSIONS: usize = 64;
 
 /// Flag in the type of a value in Python's `marshal` format: later values may refer to this one.
 const REFERRED: u8 = 0x80;
-/// Bits of a digit of an integer in `marshal`.
+/// Number of bits in a digit of an integer in Python's `marshal` format.
 const DIGIT_BITS: u32 = 15;
 
 /// Value of the outermost JSON object that a script takes as an array of 64-bit floats.
@@ -44,8 +44,8 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// Returns true if the array has more dimensions than an array can have. Each dimension takes a
-    /// part of the stack.
+    /// Returns true if the array has more dimensions than NumPy allows. Each dimension takes a part
+    /// of the host's stack.
     pub(crate) fn is_too_deep(&self) -> bool {
         self.inner.len() > INNER_DIMENSIONS
     }
@@ -69,7 +69,7 @@ pub(crate) fn to_marshal(text: &[u8], arrays: &[Array]) -> Option<Vec<u8>> {
     Some(writer.out)
 }
 
-/// Writer of values in the format of `marshal`.
+/// Writer of values in Python's `marshal` format.
 struct Writer {
     out: Vec<u8>,
     /// Keys of objects that were written, with their numbers. Equal keys become one object in

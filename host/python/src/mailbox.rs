@@ -14,7 +14,7 @@ use crate::outside::Outside;
 
 /// Request that an interpreter takes out of its mailbox.
 pub(crate) struct Job {
-    /// Message to the script with the request.
+    /// Message with the request, in the form that the script reads.
     pub(crate) message: Vec<u8>,
     /// Time at which the host interrupts the interpreter.
     pub(crate) deadline: Instant,

@@ -40,7 +40,7 @@ use crate::{facts, world};
 /// Step in which a pack is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The wheels are read, and the library is written.
+    /// The wheels are read, and the archive of Python files is written.
     Library,
     /// CPython is compiled quickly, so that its libraries can be imported once.
     FirstCompile,

@@ -72,8 +72,8 @@ pub trait Outside: Send + Sync + 'static {
     fn model_info(&self) -> String;
 
     /// Notes that a script has run for a whole [`TICK`](crate::engine::TICK) without waiting. This
-    /// function is called before the script yields to other work of its thread, so that the host can
-    /// move the call to another thread.
+    /// function is called before the script yields to other work of its thread, so that the host
+    /// can move the call to another thread.
     fn tick(&self) {}
 }
 

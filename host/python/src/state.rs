@@ -167,10 +167,11 @@ impl StateImage {
         }
     }
 
-    /// Checks that the image was made with the pack whose module has the digest `stock_sha256`.
+    /// Checks that the image was made with the engine pack whose module has the digest
+    /// `stock_sha256`.
     ///
     /// # Errors
-    /// Fails if the image was made with another module.
+    /// Fails if the image was made with another engine pack.
     pub(crate) fn fits(&self, stock_sha256: &str) -> Result<(), StateError> {
         match self.record.stock_sha256 == stock_sha256 {
             true => Ok(()),

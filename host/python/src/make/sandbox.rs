@@ -102,7 +102,7 @@ impl ResourceLimiter for System {
     }
 }
 
-/// Runs Python code in an instance. Returns 0 if the code raised no exception.
+/// Runs Python code in an instance of CPython. Returns 0 if the code raised no exception.
 async fn turn(store: &mut Store<System>, instance: &Instance, code: &str) -> wasmtime::Result<i32> {
     let length = i32::try_from(code.len())?;
     let alloc = instance.get_typed_func::<i32, i32>(&mut *store, "host_alloc")?;

@@ -100,7 +100,7 @@ pub async fn take(
     taken.unwrap_or(Err(TakeError::TimedOut))
 }
 
-/// Interpreter whose state is being taken.
+/// Interpreter whose state image is being taken.
 struct Taking {
     store: Store<Sandbox>,
     mailbox: Mailbox,

@@ -17,7 +17,7 @@ use wasmtime::{Engine, Module};
 pub(super) fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Module> {
     // SAFETY: the file was compiled by `make` for an engine with the settings of this one, since
     // the record of the pack names both. This process cannot write the file, and the file has the
-    // size or the digest that was recorded. Anyone who could change the record and the file together
-    // could change the program of the host, too, which has the same protection.
+    // size or the digest that was recorded. Anyone who could change the record and the file
+    // together could change the program of the host, too, which has the same protection.
     unsafe { Module::deserialize_file(engine, path) }
 }

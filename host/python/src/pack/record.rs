@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Name of the file that records what a pack is.
+/// Name of the file in a pack that records what the pack was made of, and its files.
 pub const RECORD_FILE: &str = "pack.json";
 /// Name of the file with the machine code of a pack.
 pub const CODE_FILE: &str = "python.cwasm";
@@ -33,7 +33,7 @@ pub struct PackRecord {
     pub world_sha256: String,
     /// Wheel with CPython that the pack was made of.
     pub wheel: Wheel,
-    /// Version of Python.
+    /// Version of Python in the pack.
     pub python: String,
     /// Versions of the libraries in the pack, by the names of their projects on PyPI.
     pub libraries: BTreeMap<String, String>,

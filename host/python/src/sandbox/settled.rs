@@ -2,8 +2,8 @@
 //! look the same in each run.
 //!
 //! Owns the inode numbers, the times, the numbers of hard links and the order of files as a script
-//! sees them. Everything that the interpreter reads about a file stays in its memory, even after it
-//! is freed, and so gets into the image. Must not know how an image is taken.
+//! sees them. Facts that the interpreter reads about a file stay in its memory even after this
+//! memory is freed, and so get into the image. Must not know how an image is taken.
 //!
 //! An instance that serves calls sees the real times: Python compares the time of a folder with the
 //! time that it remembers, and lists the folder again only if they differ.

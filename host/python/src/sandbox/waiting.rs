@@ -124,7 +124,7 @@ struct Now {
     wall: Duration,
 }
 
-/// Subscription of `poll_oneoff`.
+/// Subscription of `poll_oneoff`: an event for which the interpreter waits, such as a time.
 struct Subscription {
     user_data: u64,
     kind: u8,
@@ -136,9 +136,9 @@ struct Subscription {
 impl Subscription {
     /// Kind of a subscription that waits for a time of a clock. The other kinds wait for files.
     const CLOCK: u8 = 0;
-    /// Number of the clock that shows the time of day.
+    /// Number by which WASI names the clock that shows the time of day.
     const WALL: u32 = 0;
-    /// Number of the clock that never goes back.
+    /// Number by which WASI names the clock that never goes back.
     const MONOTONIC: u32 = 1;
 
     fn read(bytes: &[u8]) -> Option<Self> {

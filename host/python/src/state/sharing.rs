@@ -41,10 +41,10 @@ pub(super) fn map(
     // borrowed. They are whole pages of a mapping of Wasmtime that is readable and writable there,
     // and stay so: a memory of 32 bits has its 4 GiB of addresses from the start and never moves,
     // and the allocator of this engine unmaps all of them when the instance ends. The new bytes are
-    // data for the sandbox, so any value is sound, and one that another process changes, too. A file
-    // that is cut ends the process at its next access; the page on instances says that the state of
-    // a served app is never changed in place, and in an image it is in a read-only layer. Packs are
-    // for x86-64, where the system has pages of this size.
+    // data for the sandbox, so any value is sound, and one that another process changes, too. A
+    // file that is cut ends the process at its next access; the page on instances says that the
+    // state of a served app is never changed in place, and in an image it is in a read-only layer.
+    // Packs are for x86-64, where the system has pages of this size.
     unsafe {
         mmap(
             data.as_mut_ptr().cast(),

@@ -1,4 +1,4 @@
-//! Changes of a few bytes: numbers of types, flags and texts.
+//! Changes of a few bytes of the pinned wheel's module: numbers of types, flags and texts.
 //!
 //! Owns the places of these changes in the module of the pinned wheel. Must not know how functions
 //! are replaced.
@@ -47,7 +47,8 @@ const BYTES: [(usize, &[u8], &[u8]); 11] = [
         b"\x41\x81\x0a\x41\x00\x10\xb3\xd1\x80\x80\x00",
         b"\x41\x81\x8a\x80\x20\x41\x00\x10\xb3\xd1\x00",
     ),
-    // int_common_dtype: the common type of a boolean and a Python integer is PyArray_DTypeFromTypeNum(9).
+    // int_common_dtype: the common type of a boolean and a Python integer is
+    // PyArray_DTypeFromTypeNum(9).
     (
         0x4c_3409,
         b"\x41\x00\x28\x02\xdc\x98\x97\x8d\x00",

@@ -35,7 +35,7 @@ enum To {
     U32,
     I64,
     U64,
-    /// The C type `long`, which is left for indices.
+    /// The C type `long`, which has 32 bits and is left for indices.
     Index,
 }
 
@@ -280,7 +280,7 @@ fn refuse() -> Vec<u8> {
     join(&[IF, &raise(INDEX_TEXT, STATE), &i32(-1), RETURN, &[END]])
 }
 
-/// Instructions of one floating-point type.
+/// Instructions for the numbers of one floating-point type.
 struct Float {
     to_i32: &'static [u8],
     to_i64: &'static [u8],

@@ -66,28 +66,29 @@ pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
-/// Returns the instruction that pushes the value of a local.
+/// Returns the instruction that pushes the value of a local variable.
 pub(super) fn get(local: u8) -> Vec<u8> {
     vec![0x20, local]
 }
 
-/// Returns the instruction that pops a value into a local.
+/// Returns the instruction that pops a value into a local variable.
 pub(super) fn set(local: u8) -> Vec<u8> {
     vec![0x21, local]
 }
 
-/// Returns the instruction that copies the top of the stack into a local.
+/// Returns the instruction that copies the top of the stack into a local variable.
 pub(super) fn tee(local: u8) -> Vec<u8> {
     vec![0x22, local]
 }
 
-/// Returns the instruction that leaves a block, or repeats a loop.
+/// Returns the instruction that leaves the block with the depth `depth`, or repeats the loop with
+/// this depth. The innermost block or loop has the depth 0.
 pub(super) fn branch(depth: u8) -> Vec<u8> {
     vec![0x0c, depth]
 }
 
-/// Returns the instruction that leaves a block, or repeats a loop, if the top of the stack is not
-/// 0.
+/// Returns the instruction that leaves the block with the depth `depth`, or repeats the loop with
+/// this depth, if the top of the stack is not 0. The innermost block or loop has the depth 0.
 pub(super) fn branch_if(depth: u8) -> Vec<u8> {
     vec![0x0d, depth]
 }
@@ -122,8 +123,8 @@ pub(super) fn call(function: u32) -> Vec<u8> {
     code
 }
 
-/// Returns instructions that raise `OverflowError` with the text at an address. They overwrite the
-/// local `local`.
+/// Returns instructions that raise `OverflowError` with the text at the address `text`. They
+/// overwrite the local variable `local`.
 pub(super) fn raise(text: u32, local: u8) -> Vec<u8> {
     join(&[
         &call(PY_GIL_STATE_ENSURE),

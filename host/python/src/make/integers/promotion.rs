@@ -1,5 +1,5 @@
 //! Two functions for ufuncs and `numpy.dot` of indices of 32 bits: the first lets a ufunc compute
-//! with 64 bits, and the second refuses a product for which numpy cannot do that.
+//! with 64 bits, and the second refuses `numpy.dot`, which cannot compute with 64 bits then.
 //!
 //! Owns the code of these two functions. Must not know other functions of numpy.
 
@@ -11,10 +11,10 @@ use super::code::{
 };
 use super::{Change, Patch};
 
-/// Place in the module of the function `cast_sfloat_to_sfloat_unaligned`, which [`promotion`]
+/// Offset in the module of the function `cast_sfloat_to_sfloat_unaligned`, which [`promotion`]
 /// replaces. Only numpy's own tests use the original.
 const PROMOTION: usize = 0x6a_459c;
-/// Place in the module of the function `LONG_dot`, which computes `numpy.dot` of indices.
+/// Offset in the module of the function `LONG_dot`, which computes `numpy.dot` of indices.
 const LONG_DOT: usize = 0x4d_86ea;
 /// Address of the pointer to numpy's descriptor of the C type `long`.
 const LONG: u32 = 26_425_628;
