@@ -350,7 +350,7 @@ mod tests {
                 (start - bytes - PAGE_BYTES, bytes)
             };
             let runs = sizes.iter().map(place).collect();
-            record(1 << 31, runs).least_shared_bytes()
+            record(1 << 32, runs).least_shared_bytes()
         };
         assert_eq!(runs(&[16 << 20, 15 << 20]), None);
         assert_eq!(runs(&[32 << 20, PAGE_BYTES]), Some(SHARED_RUN_BYTES));

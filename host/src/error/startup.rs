@@ -29,7 +29,7 @@ pub enum StartupError {
     /// cannot be used. The operator has to fix this.
     #[error("engine {}: {}\n  fix: {}", inset(&library.display()), inset(problem), inset(fix))]
     Engine {
-        /// Path of the library's file, or of the folder of the engine pack.
+        /// Path of the library of ONNX Runtime, or of the folder of the engine pack.
         library: PathBuf,
         /// Text that says what is wrong with the library of ONNX Runtime or the engine pack.
         problem: String,
