@@ -102,7 +102,7 @@ impl Sample {
             problem,
             fix: "write {\"inputs\": BODY, \"outputs\": ANSWER, \"tolerance\": 1e-4}: the body of \
                   a call as JSON, and the answer that the model gave to it where it was trained; \
-                  without `outputs`, any answer is accepted"
+                  without `outputs`, any answer is accepted; `scorebox sample` writes such a file"
                 .to_owned(),
         };
         let mut bytes = Vec::new();

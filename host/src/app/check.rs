@@ -63,9 +63,10 @@ pub fn check_by(
 
 /// Fix in the error message if a script does not return the answer that its sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
-const SCRIPT_SAMPLE_FIX: &str = "record the answers again with `scorebox sample --python ENV` if \
-                                 the script or the model changed; otherwise the script behaves \
-                                 differently in the sandbox, see guest/docs/scripts.md";
+const SCRIPT_SAMPLE_FIX: &str = "correct the script where a traceback says; record the answers \
+                                 again with `scorebox sample --python ENV` if the script or the \
+                                 model changed; otherwise the script behaves differently in the \
+                                 sandbox, see guest/docs/scripts.md";
 
 /// Returns the error for a scorer that does not pass its sample: about the component or the script,
 /// or about the graph of an app without both. `problem` says what is wrong with the answer.

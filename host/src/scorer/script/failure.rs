@@ -54,8 +54,8 @@ pub(super) fn of_call(error: CallError, shows_traceback: bool, limits: &Limits) 
 pub(super) fn start_problem(error: &StartError, limits: &Limits) -> text::Problem {
     let fix = match error {
         StartError::Raised { .. } => {
-            "correct the script where the traceback says; a package that it imports belongs into \
-             the file that scorer.requirements names"
+            "correct the script where the traceback says; a package that is not found belongs into \
+             the file that scorer.requirements names, and a variable of the environment into [config]"
         }
         StartError::TimedOut => "do less in `init`, or set `limits.init_deadline` to more",
         StartError::OutOfMemory { .. } => "set `limits.memory` to at least 512MiB",

@@ -113,7 +113,7 @@ pub fn answers(
                 shown(&script.file),
                 quoted(&problem, REASON_BYTES)
             ),
-            "fix the script or the request; a missing module belongs into the environment of --python",
+            "fix the script or the request; a module that is not found belongs into the environment of --python",
         ));
     }
     eprintln!("answers of {}", quoted(&outcome.environment, REASON_BYTES));
