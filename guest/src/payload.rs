@@ -63,10 +63,10 @@ pub trait IntoPayload {
 /// A value that is sent as JSON. A body that is not JSON of type `T` is rejected as `invalid-json`,
 /// with the line and the column of the problem.
 ///
-/// A decimal number becomes the nearest `f64`, or the nearest `f32` without an `f64` in between.
-/// Without serde_json's feature `float_roundtrip`, a number could be off by one unit in the last
-/// place. The feature costs 1 to 2 ns for a short decimal, and 12 to 20 ns for a number with 17
-/// digits. A field under `#[serde(flatten)]` or in an untagged enum is read as an `f64` first, so
+/// A decimal number is rounded once, to the nearest `f64` or directly to the nearest `f32`. For
+/// this, the crate enables serde_json's feature `float_roundtrip`. Without the feature, a number
+/// could be off by one unit in the last place. The feature costs 1 to 2 ns for a short decimal, and
+/// 12 to 20 ns for a number with 17 digits. A field under `#[serde(flatten)]` or in an untagged enum is read as an `f64` first, so
 /// declare the field as `f64` if its last bit matters.
 ///
 /// ```

@@ -39,10 +39,10 @@
 //! # fn main() -> Result<()> {
 //! let host = Host::new().tensor("weights", [2], &[0.5_f32, 2.0]).install();
 //! let mut sum: Sum = host.start()?;
-//! // Typed, as `run` has it:
+//! // Calls `run` with the types of the scorer:
 //! let Json(answer) = sum.run(&testing::call(), Json(vec![1.0, 2.0]))?;
 //! assert_eq!(answer, 4.5);
-//! // As a caller has it:
+//! // Sends a body in JSON, as a caller does:
 //! assert_eq!(testing::post(&mut sum, "[1, 2]")?, "4.5");
 //! let refused = testing::post(&mut sum, "[1]").unwrap_err();
 //! assert!(matches!(refused, Error::Rejected(problem) if problem.code == "wrong-length"));

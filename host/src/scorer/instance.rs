@@ -38,7 +38,8 @@ const GRACE: Duration = Duration::from_millis(50);
 pub(super) enum Failure {
     /// The guest's `init` returned this problem.
     Init(Problem),
-    /// The call failed in another way, such as a timeout, a trap or an error that `run` returned.
+    /// The call failed otherwise than by a problem that `init` returned: by a timeout, a trap, an
+    /// error that `run` returned, and so on.
     Score(ScoreFailure),
 }
 

@@ -178,9 +178,9 @@ impl Forms<'_> {
         required.find_map(|port| port.shape.first().copied().flatten())
     }
 
-    /// Returns the schema of an object that has the only input under the key `data`, and optional
-    /// inputs under their names. Returns `None` if not exactly one input is required, if an input
-    /// or a column is called `data`, or if only objects of orient=split have this key.
+    /// Returns the schema of an object that has the only required input under the key `data`, and
+    /// optional inputs under their names. Returns `None` if not exactly one input is required, if an
+    /// input or a column is called `data`, or if only objects of orient=split have the key `data`.
     #[inline(never)]
     fn data(&self) -> Option<Value> {
         let port = self.only_input()?;

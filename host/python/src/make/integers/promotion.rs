@@ -14,7 +14,8 @@ use super::{Change, Patch};
 /// Offset in the module of the function `cast_sfloat_to_sfloat_unaligned`, which [`promotion`]
 /// replaces. Only numpy's own tests use the original.
 const PROMOTION: usize = 0x6a_459c;
-/// Offset in the module of the function `LONG_dot`, which computes `numpy.dot` of indices.
+/// Offset in the module of the function `LONG_dot`, which computes `numpy.dot` of two arrays of the
+/// C type `long`, the type of indices.
 const LONG_DOT: usize = 0x4d_86ea;
 /// Address of the pointer to numpy's descriptor of the C type `long`.
 const LONG: u32 = 26_425_628;
