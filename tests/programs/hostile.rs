@@ -2,7 +2,7 @@
 //! `{"do": "score", "x": 5}`.
 //!
 //! Owns one deed for each attack that needs a guest. It declares itself deterministic, so that a
-//! prediction cache keeps its answers. It must not know who asks.
+//! prediction cache keeps its answers. Must not know who asks.
 
 use std::hint::black_box;
 

@@ -2,7 +2,7 @@
 //! answer.
 //!
 //! Owns the order of the run: start the hosts, call them, restart Redis, sample the processes,
-//! judge. It must not know what a path (a kind of call to one host) sends, or how a process is
+//! judge. Must not know what a path (a kind of call to one host) sends, or how a process is
 //! sampled.
 
 mod arguments;

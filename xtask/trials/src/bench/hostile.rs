@@ -2,7 +2,7 @@
 //! same host.
 //!
 //! Owns the order of the attacks, and the rounds of each attack: the attack itself, followed by a
-//! control that only burns CPU time. It must not know what an attack sends or how a latency becomes
+//! control that only burns CPU time. Must not know what an attack sends or how a latency becomes
 //! a figure.
 
 mod arguments;

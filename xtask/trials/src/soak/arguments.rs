@@ -1,6 +1,6 @@
 //! The command line of `cargo xtask soak`.
 //!
-//! Owns the flags and their help. It must not know what is called.
+//! Owns the flags and their help. Must not know what is called.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! The hosts of a soak and their Redis server.
 //!
-//! Owns their settings, their start and their end. It must not know which requests they get.
+//! Owns their settings, their start and their end. Must not know which requests they get.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The paths of the soak. A path is one kind of call to one kind of host: it determines what is
 //! sent, and when an answer is right.
 //!
-//! Owns the requests in every protocol and the reading of answers. It must not know how connections
+//! Owns the requests in every protocol and the reading of answers. Must not know how connections
 //! are kept.
 
 use base64::Engine as _;

@@ -1,6 +1,6 @@
 //! Figures of a soak, as a table, as JSON and as a verdict.
 //!
-//! Owns the shape of the JSON, the table and the rule by which a run fails. It must not know how a
+//! Owns the shape of the JSON, the table and the rule by which a run fails. Must not know how a
 //! figure was measured.
 
 use std::fmt::Write as _;

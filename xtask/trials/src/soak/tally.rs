@@ -1,7 +1,7 @@
 //! Counters and latencies of the calls of a soak, and the first failure, for each path. A path is
 //! one kind of call to one host.
 //!
-//! Owns what is noted while the calls run. It must not know what a path sends, or how a figure is
+//! Owns what is noted while the calls run. Must not know what a path sends, or how a figure is
 //! computed.
 
 use std::sync::Mutex;

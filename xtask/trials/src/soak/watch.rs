@@ -1,7 +1,7 @@
 //! Memory, file descriptors and threads of processes over time, and the rule that decides if they
 //! drift, i.e. change by more than is allowed.
 //!
-//! Owns the samples and the rule. It must not know what the processes do.
+//! Owns the samples and the rule. Must not know what the processes do.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

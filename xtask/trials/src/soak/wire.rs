@@ -1,6 +1,6 @@
 //! A connection to a host that is kept open, sends requests and reads whole answers.
 //!
-//! Owns the bytes of HTTP/1.1 on the client's side. It must not know what a request asks for.
+//! Owns the bytes of HTTP/1.1 on the client's side. Must not know what a request asks for.
 
 use std::io::{self, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,7 +1,7 @@
 //! The command line of `cargo xtask bench hostile`, and of the process that it starts as the
 //! attacker.
 //!
-//! Owns the flags and their help. It must not know how anything is measured.
+//! Owns the flags and their help. Must not know how anything is measured.
 
 use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The process that attacks a host, or that burns as much CPU time and sends nothing.
 //!
 //! Owns the loop that attacks, the loop that burns CPU time, and the counters. The actions of each
-//! connection are in [`deeds`]. It must not know how the host or other clients are measured.
+//! connection are in [`deeds`]. Must not know how the host or other clients are measured.
 
 mod bombs;
 mod connection;

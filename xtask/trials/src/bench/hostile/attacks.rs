@@ -1,6 +1,6 @@
 //! The table of attacks: what each attack sends, and over how many connections.
 //!
-//! Owns the table. It must not know how connections are driven or what the attacks cost.
+//! Owns the table. Must not know how connections are driven or what the attacks cost.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Figures of the attacks that `cargo xtask bench hostile` measures.
 //!
 //! Owns the arithmetic, and the types of the results, which are also the form of the JSON output.
-//! It must not know how anything is measured or printed.
+//! Must not know how anything is measured or printed.
 
 use serde::Serialize;
 

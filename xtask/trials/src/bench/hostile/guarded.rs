@@ -1,6 +1,6 @@
 //! A host under attack: the program in its container, and its memory as the kernel reports it.
 //!
-//! Owns the process from its start to its end. It must not know the attacks.
+//! Owns the process from its start to its end. Must not know the attacks.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};

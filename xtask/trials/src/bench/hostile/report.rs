@@ -1,6 +1,6 @@
 //! Figures of `cargo xtask bench hostile` as a table for people.
 //!
-//! Owns the table. It must not know how a figure was measured.
+//! Owns the table. Must not know how a figure was measured.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! Everything that `bench hostile` builds before it attacks: a host, a scorer that misbehaves on
 //! request, and a Redis server.
 //!
-//! Owns the settings of the scorer. It must not know how anything is measured.
+//! Owns the settings of the scorer. Must not know how anything is measured.
 
 use std::path::{Path, PathBuf};
 

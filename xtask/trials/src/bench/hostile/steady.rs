@@ -1,7 +1,7 @@
 //! The well-behaved client of `bench hostile`: it makes 200 calls per second from 127.0.0.1,
 //! whether the answers are right or wrong.
 //!
-//! Owns its schedule, its connections and the rule that decides if a call is lost. It must not know
+//! Owns its schedule, its connections and the rule that decides if a call is lost. Must not know
 //! what else happens at the same time.
 //!
 //! Calls have a fixed schedule, and a latency is measured from the scheduled time. If the host

@@ -1,6 +1,6 @@
 //! Compressed bodies that decompress to far more bytes than they have, or to nothing.
 //!
-//! Owns the bytes of these bodies. It must not know how they are sent.
+//! Owns the bytes of these bodies. Must not know how they are sent.
 
 use std::io::{self, Write};
 

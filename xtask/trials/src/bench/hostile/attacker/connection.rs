@@ -1,6 +1,6 @@
 //! Connections of an attack: their source addresses, and the requests and answers on them.
 //!
-//! Owns the source addresses and the small part of HTTP that an attacker needs. It must not know
+//! Owns the source addresses and the small part of HTTP that an attacker needs. Must not know
 //! which attack uses it.
 
 use std::io;

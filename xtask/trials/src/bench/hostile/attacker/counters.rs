@@ -1,6 +1,6 @@
 //! Counters of the connections and answers of an attack.
 //!
-//! Owns what is counted while an attack runs. It must not know how a connection is driven, or how
+//! Owns what is counted while an attack runs. Must not know how a connection is driven, or how
 //! the counters are printed.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! The actions of each connection of an attack until the process ends.
 //!
-//! Owns one loop for each kind of behaviour. It must not know the other connections, except that
+//! Owns one loop for each kind of behaviour. Must not know the other connections, except that
 //! stampedes share a clock.
 
 use std::io;
