@@ -68,7 +68,7 @@ const DISPUTED: [&str; 20] = [
 
 #[test]
 fn the_host_reads_json_as_python_does() {
-    let (pack, app) = (pack!(), app("json_values", ""));
+    let (pack, app) = (pack!(), app("parsing", ""));
     let host = start(pack, &app);
     let blank = " ".repeat(128);
     let deep = [50, 99, 101, 500].map(|depth| "[".repeat(depth) + &"]".repeat(depth));
