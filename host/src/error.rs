@@ -255,7 +255,8 @@ impl ScoreFailure {
                 accepted.join(" or ")
             )),
             Self::Saturated => line.with(told(
-                "The host is busy: more calls wait than could be answered in time. Try again later.",
+                "The host is busy: more calls wait than could be answered in time, or other calls use the memory \
+                 that this one needs. Try again later.",
             )),
             Self::TimedOut { deadline } => line.with(format!(
                 "No answer within {} ms. Send less at a time, or raise limits.deadline.",

@@ -14,10 +14,10 @@ use scorebox_host::engine::VERSION;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Run a scorer: a sandboxed WebAssembly component with its model.
+/// Run a scorer: a sandboxed WebAssembly component, Python script or ONNX graph, with its model.
 ///
-/// An app is a folder that holds scorebox.toml, a component and a model. `scorebox build`
-/// creates one, and an image from `scorebox package` holds one at /home/site/wwwroot.
+/// An app is a folder that holds scorebox.toml, a scorer and a model. `scorebox build` creates one,
+/// and an image from `scorebox package` holds one at /home/site/wwwroot.
 #[derive(Parser)]
 #[command(name = "scorebox", bin_name = "scorebox", version = VERSION, after_help = EXIT_CODES)]
 struct Arguments {

@@ -43,7 +43,9 @@ const AREAS: &str = "tests/tests";
 #[derive(Debug, Args)]
 #[command(
     after_help = "The tests read the paths of these things from the environment: \
-                  SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, SCOREBOX_XTASK, SCOREBOX_TRIALS, \
+                  SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, SCOREBOX_IMAGE_HOST_PROGRAM, \
+                  SCOREBOX_GRAPHS_HOST_PROGRAM, SCOREBOX_PYTHON_HOST_PROGRAM, \
+                  SCOREBOX_PYTHON_PACK, SCOREBOX_ENGINE_LIBRARY, SCOREBOX_XTASK, SCOREBOX_TRIALS, \
                   SCOREBOX_CHORES, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run \
                   appends its reason, one line, to the file named by \
                   SCOREBOX_SKIPPED_FILE.\n\nExamples:\n  cargo xtask test\n  \

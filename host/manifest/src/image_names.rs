@@ -83,13 +83,14 @@ pub fn registry(what: &str, text: &str) -> Result<(), Problem> {
         );
     }
     let Some(host) = host else { return Ok(()) };
-    if text.is_empty() || text.len() > LONGEST_REPOSITORY_BYTES {
-        return refused(&format!("has {} characters", text.len()), HOST);
-    }
     if let Some(reason) = misfit(host, |c| {
         c.is_ascii_alphanumeric() || matches!(c, '.' | '-')
     }) {
         return refused(&reason, HOST);
+    }
+    // All characters are ASCII from here on, so each has one byte.
+    if text.is_empty() || text.len() > LONGEST_REPOSITORY_BYTES {
+        return refused(&format!("has {} characters", text.len()), HOST);
     }
     let is_label =
         |label: &str| !(label.is_empty() || label.starts_with('-') || label.ends_with('-'));
@@ -113,12 +114,6 @@ pub fn registry(what: &str, text: &str) -> Result<(), Problem> {
 /// specification defines.
 pub fn repository(what: &str, text: &str) -> Result<(), Problem> {
     let refused = |reason: &str, fix: &str| Err(refused(what, text, reason, fix));
-    if text.is_empty() || text.len() > LONGEST_REPOSITORY_BYTES {
-        return refused(
-            &format!("has {} characters", text.len()),
-            &format!("use 1 to {LONGEST_REPOSITORY_BYTES} characters, e.g. `scoring/credit-risk`"),
-        );
-    }
     let is_separator = |c: char| matches!(c, '.' | '_' | '-');
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let known = |c: char| is_plain(c) || is_separator(c) || c == '/';
@@ -132,6 +127,12 @@ pub fn repository(what: &str, text: &str) -> Result<(), Problem> {
             REPOSITORY.to_owned()
         };
         return refused(&reason, &fix);
+    }
+    if text.is_empty() || text.len() > LONGEST_REPOSITORY_BYTES {
+        return refused(
+            &format!("has {} characters", text.len()),
+            &format!("use 1 to {LONGEST_REPOSITORY_BYTES} characters, e.g. `scoring/credit-risk`"),
+        );
     }
     for part in text.split('/') {
         if part.is_empty() {
@@ -171,9 +172,6 @@ pub fn tag(what: &str, text: &str) -> Result<(), Problem> {
          `_` first, e.g. `1.4.0`"
     );
     let refused = |reason: &str, fix: &str| Err(refused(what, text, reason, fix));
-    if text.is_empty() || text.len() > LONGEST_TAG_BYTES {
-        return refused(&format!("has {} characters", text.len()), &allowed);
-    }
     if let Some(reason) = misfit(text, is_of_tag) {
         let of_version = tag_of_version(text);
         let fix = if of_version == text {
@@ -182,6 +180,9 @@ pub fn tag(what: &str, text: &str) -> Result<(), Problem> {
             format!("write `{of_version}`: `_` stands for the `+` of a version, as in Helm")
         };
         return refused(&reason, &fix);
+    }
+    if text.is_empty() || text.len() > LONGEST_TAG_BYTES {
+        return refused(&format!("has {} characters", text.len()), &allowed);
     }
     match text.chars().next() {
         Some(first @ ('.' | '-')) => refused(&format!("begins with `{first}`"), &allowed),

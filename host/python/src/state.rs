@@ -98,6 +98,9 @@ pub struct StateImage {
     file: File,
     record: StateRecord,
     first_page: u64,
+    /// Minimum size of a run of pages that is mapped, in bytes. Shorter runs are copied. `None` if
+    /// all runs are copied.
+    least_shared_bytes: Option<u64>,
 }
 
 impl StateImage {
@@ -132,6 +135,7 @@ impl StateImage {
             Some(bytes) if first_page.checked_add(bytes) == Some(size) => Ok(Self {
                 path: path.to_owned(),
                 file,
+                least_shared_bytes: record.least_shared_bytes(),
                 record,
                 first_page,
             }),
@@ -199,12 +203,12 @@ impl StateImage {
                 .grow_async(&mut *store, more / WASM_PAGE_BYTES)
                 .await?;
         }
-        let least_bytes = self.record.least_shared_bytes();
         let mut mapped = 0;
         let mut place = self.first_page;
         for &(start, bytes) in &self.record.runs {
             let range = usize::try_from(start)?..usize::try_from(start + bytes)?;
-            if least_bytes.is_some_and(|least| bytes >= least) && mapped < SHARED_RUNS {
+            let is_long = self.least_shared_bytes.is_some_and(|least| bytes >= least);
+            if is_long && mapped < SHARED_RUNS {
                 mapped += 1;
                 sharing::map(&mut *store, memory, range, &self.file, place)?;
             } else {

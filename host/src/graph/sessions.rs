@@ -23,8 +23,8 @@ pub struct Limits {
 }
 
 /// Fix if the engine cannot load a graph and does not say that the file is at fault.
-const NOT_LOADED: &str = "see the log for the engine's words; use the ONNX Runtime that `cargo \
-                          xtask setup --graphs` fetches";
+const NOT_LOADED: &str = "see the log for the engine's words; use the ONNX Runtime that the installed \
+                          tool brings, or that `cargo xtask setup --graphs` fetches into a clone";
 
 /// Graph that is loaded into sessions of an engine. When it is loaded, it is run once on zeros, and
 /// on ones if it refuses zeros. These first runs may have failed.

@@ -65,9 +65,9 @@ pub fn run(args: BuildArgs) -> Result<(), Failure> {
         Times::AsWritten,
         trial,
     )?;
+    let count = app.files.len() + app.model.len();
     eprintln!(
-        "staged {} and {} model files",
-        app.files.len(),
+        "staged {count} files, {} of them of the model",
         app.model.len()
     );
     functions_app::say_warnings(&manifest);

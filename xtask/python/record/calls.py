@@ -39,7 +39,10 @@ def answer(run, body):
         try:
             text = json.dumps({} if result is None else result, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise Unfit(f"the answer cannot be written as JSON: {error}") from None
+            raise Unfit(
+                f"the answer cannot be written as JSON: {error}. Return dicts, lists, texts, numbers, booleans and "
+                "None; `tolist()` makes a list of an array"
+            ) from None
     try:
         json.loads(text, parse_constant=refuse_constant)
     except ValueError as error:

@@ -101,6 +101,11 @@ fn repositories() {
             ("risk:1.0", "has `:` as its character 5", "without a tag"),
             ("risk@sha256", "has `@`", "without a tag"),
             ("jürgen", "has `ü` as its character 2", "lower-case letters"),
+            (
+                &"ü".repeat(200),
+                "has `ü` as its character 1",
+                "lower-case letters",
+            ),
             ("a//b", "has an empty part", "lower-case letters"),
             ("/a", "has an empty part", "lower-case letters"),
             ("a/-b", "the part `-b`", "lower-case letters"),
@@ -120,6 +125,7 @@ fn tags() {
         &[
             ("", "has 0 characters", "1 to 128"),
             (&"a".repeat(129), "has 129 characters", "1 to 128"),
+            (&"ü".repeat(100), "has `ü` as its character 1", "1 to 128"),
             (".a", "begins with `.`", "letters, digits"),
             ("-a", "begins with `-`", "letters, digits"),
             ("a b", "has a space as its character 2", "letters, digits"),

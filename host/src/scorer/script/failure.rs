@@ -91,8 +91,8 @@ pub(super) fn in_json(content_type: &str, body: &[u8]) -> Result<(), ScoreFailur
     match serde_json::from_slice::<IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ScoreFailure::InvalidOutput(format!(
-            "the script answers with NaN or Infinity, which JSON does not have ({error}): return \
-             None or a text in its place"
+            "the script's answer is not JSON ({error}). If it holds NaN or Infinity as a number, which \
+             JSON does not have, return None or a text in its place"
         ))),
     }
 }

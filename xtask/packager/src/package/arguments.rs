@@ -50,7 +50,7 @@ pub struct PackageArgs {
     pub identity: IdentityArgs,
     /// The base image: `scratch`, `functions` (mcr.microsoft.com/azure-functions/node:4-node22) or
     /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`. Overrides `package.base`. If the base contains the
-    /// Functions host, its command, user and ports are kept; otherwise those of Scorebox are set.
+    /// Functions host, the image starts it, as the user of the base; otherwise it starts Scorebox.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// Use HTTP for the base's registry. If base and image are in one registry, --plain-http is

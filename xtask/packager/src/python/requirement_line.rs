@@ -37,13 +37,13 @@ pub enum Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// The line has an option that is not supported for the packages of a script.
-    #[error("has an option that a script's packages cannot have")]
+    #[error("has an option that is not supported here")]
     Option,
     /// The option in the line needs a value, but has none or an unusable one.
     #[error("has an option without a usable value")]
     Value,
     /// pip would replace a part of the line by the value of an environment variable.
-    #[error("has an environment variable, and would send its value to a server")]
+    #[error("has an environment variable, whose value pip could send to a server")]
     Variable,
     /// The line names a folder, an archive or a repository, or has an address that is not that of a
     /// wheel on a web server.
