@@ -223,8 +223,7 @@ impl StateImage {
 }
 
 impl StateRecord {
-    /// Returns the minimum size of a run of pages that is mapped, in bytes. Shorter runs are
-    /// copied. Returns `None` if all runs are copied.
+    /// Computes the field of this name of [`StateImage`].
     fn least_shared_bytes(&self) -> Option<u64> {
         if self.page_bytes()? < SHARED_BYTES {
             return None;
@@ -338,10 +337,8 @@ mod tests {
         let error = image.fits("other").unwrap_err();
         assert!(error.to_string().contains("another engine pack"), "{error}");
         let mut page = vec![0; 4096];
-        image
-            .file
-            .read_exact_at(&mut page, image.first_page + 8192)
-            .unwrap();
+        let place = image.first_page + 8192;
+        image.file.read_exact_at(&mut page, place).unwrap();
         assert_eq!(page[20_000 - 16_384], 7);
     }
 
