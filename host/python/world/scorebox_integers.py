@@ -5,9 +5,10 @@ code of numpy is changed first, see `host/python/src/make/integers.rs`. Since th
 and sums have 64 bits, and arithmetic with indices gives 64-bit integers. This module does the rest. It must be imported
 after numpy and before any other library:
 
-- Names such as `np.int_` and `'int'` mean 64 bits, as on every 64-bit machine.
+- Names such as `np.int_`, `'int'` and `'intp'`, and the letters of C's `long`, mean 64 bits, as on every 64-bit machine.
 - `np.int32` means the C type `int`, which has 32 bits everywhere and wraps as it does natively. The C type `long`, which
-  has 32 bits here and 64 bits natively, is left for indices: `argsort`, `nonzero` and Cython's `intp_t` make it.
+  has 32 bits here and 64 bits natively, is left for indices: `argsort`, `nonzero` and Cython's `intp_t` make it. The
+  letters `'n'` and `'N'` mean it, which no library uses.
 """
 
 import types
@@ -17,7 +18,11 @@ from numpy._core import _internal, arrayprint, einsumfunc, numerictypes
 
 import scorebox_hooks
 
-_index, _wide = np.dtype("p"), np.dtype("q")
+_index, _unsigned_index, _wide = np.dtype("n"), np.dtype("N"), np.dtype("q")
+
+# Address of the table in which numpy finds the number of a type by its letter, in 2-byte words of the pinned wheel.
+_NUMBERS_OF_LETTERS = 27651722
+_LETTERS = "?bBhHiIlLqQefdgFDGOSUVMmpPnN"
 
 # Places in `PyUFuncObject`, `PyTypeObject` and `PyNumberMethods`, in 4-byte words of CPython 3.15 on wasm32.
 _UFUNC_DISPATCH_CACHE, _TYPE_NAME, _TYPE_AS_NUMBER = 31, 3, 12
@@ -27,17 +32,17 @@ _OPERATORS = (*range(0, 9), *range(10, 16), *range(19, 34))
 class _Memory:
     """Words of the sandbox's memory, as numpy's array interface describes them."""
 
-    def __init__(self, address, words):
+    def __init__(self, address, words, size):
         self.__array_interface__ = {
             "version": 3,
             "data": (address, False),
             "shape": (words,),
-            "typestr": "<u4",
+            "typestr": f"<u{size}",
         }
 
 
-def _words(address, count):
-    return np.asarray(_Memory(address, count))
+def _words(address, count, size=4):
+    return np.asarray(_Memory(address, count, size))
 
 
 def install():
@@ -52,6 +57,7 @@ def install():
         _prime(ufunc)
     _promote_scalars()
     _rename()
+    _widen_letters()
     _serve_compiled_code()
 
 
@@ -128,23 +134,36 @@ def _rename():
         setattr(numerictypes, name, meaning)
         numerictypes.sctypeDict[name] = meaning
     numerictypes.sctypeDict |= {"int": np.int64, "i4": np.intc, "u4": np.uintc}
+    # The types `np.intp` and `np.uintp` are left to libraries. For modules of the app, see scorebox_views.py.
+    numerictypes.sctypeDict |= {"intp": np.int64, "uintp": np.uint64}
     # Texts of a scalar say `np.int32`, as natively, and not `np.intc`.
-    for narrow, meaning in ((_index.type, np.intc), (np.dtype("P").type, np.uintc)):
+    for narrow, meaning in ((_index.type, np.intc), (_unsigned_index.type, np.uintc)):
         _words(id(meaning), 4)[_TYPE_NAME] = _words(id(narrow), 4)[_TYPE_NAME]
     # Texts of arrays of indices name no type, as natively.
     arrayprint._typelessdata[:] = [np.int64, _index.type, np.float64, np.complex128, np.bool]
     # The format of a buffer has C's types, not the names of scripts.
-    _internal._pep3118_native_map |= {"l": "p", "L": "P"}
+    _internal._pep3118_native_map |= {"l": "n", "L": "N"}
+
+
+def _widen_letters():
+    """Gives the letters of C's `long` and of pointers their meaning on a 64-bit machine."""
+    table = _words(_NUMBERS_OF_LETTERS, 128, size=2)
+    places = [ord(letter) for letter in _LETTERS]
+    if table[places].tolist() != [np.dtype(letter).num for letter in _LETTERS]:
+        raise RuntimeError("numpy's table of the letters of types has an unknown form")
+    table[[ord("l"), ord("p")]] = _wide.num
+    table[[ord("L"), ord("P")]] = np.dtype("Q").num
 
 
 def _serve_compiled_code():
     """Lets compiled code that asks numpy for a C type have that C type."""
     # Its arrays of `np.long` are filled as arrays of C's `long`.
-    np.random.mtrand.np = _numpy_with(long=_index.type, ulong=np.dtype("P").type)
+    np.random.mtrand.np = _numpy_with(long=_index.type, ulong=_unsigned_index.type)
     for name, change in (
         ("scipy.optimize._lbfgsb_py", _keep_int32),
         ("sklearn.utils._random", _keep_default_integer),
         ("pandas._libs.lib", _take_wide_indices),
+        ("pandas.core.groupby.ops", _make_indices),
     ):
         scorebox_hooks.after_import(name, change)
     products = einsumfunc.c_einsum
@@ -184,6 +203,17 @@ def _take_wide_indices(module):
         return slices(indices.astype(np.intp, copy=False), max_len)
 
     module.maybe_indices_to_slice = maybe_indices_to_slice
+
+
+def _make_indices(module):
+    """pandas names the type of these results as a text, and its Cython code fills them as indices."""
+    operation = module.WrappedCythonOp
+    get_out_dtype = operation._get_out_dtype
+
+    def _get_out_dtype(self, dtype):
+        return _index if self.how in ("idxmin", "idxmax") else get_out_dtype(self, dtype)
+
+    operation._get_out_dtype = _get_out_dtype
 
 
 def _widened(operand):

@@ -26,6 +26,8 @@ OPERATIONS = {
     "shift": lambda n: np.array([1]) << (n % 62),
     "as int": lambda n: np.array([float(n) * n]).astype(int),
     "as int text": lambda n: np.array([str(n * 1000)]).astype("int"),
+    "as letter": lambda n: np.array([n * 1000.0]).astype("l") * n,
+    "letter sum": lambda n: np.sum([n, n, n], dtype="p") * n,
     "zeros": lambda n: np.zeros(1, dtype=int) + n * 1000,
     "full": lambda n: np.full(2, n) * n,
     "ones": lambda n: np.ones(3, dtype=int) * n * 1000,

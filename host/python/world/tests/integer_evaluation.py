@@ -16,6 +16,7 @@ warnings.simplefilter("ignore")
 
 import numpy as np
 import pandas as pd
+import scipy.io
 import scipy.linalg
 import scipy.ndimage
 import scipy.optimize
