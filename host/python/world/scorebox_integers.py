@@ -11,6 +11,7 @@ after numpy and before any other library:
   letters `'n'` and `'N'` mean it, which no library uses.
 """
 
+import functools
 import types
 
 import numpy as np
@@ -25,7 +26,11 @@ _NUMBERS_OF_LETTERS = 27651722
 _LETTERS = "?bBhHiIlLqQefdgFDGOSUVMmpPnN"
 
 # Places in `PyUFuncObject`, `PyTypeObject` and `PyNumberMethods`, in 4-byte words of CPython 3.15 on wasm32.
-_UFUNC_DISPATCH_CACHE, _TYPE_NAME, _TYPE_AS_NUMBER = 31, 3, 12
+_UFUNC_DISPATCH_CACHE, _TYPE_NAME, _TYPE_AS_NUMBER, _TYPE_FLAGS = 31, 3, 12, 21
+_IMMUTABLE = 1 << 8
+
+# Names of the counts of `binomial` and `hypergeometric`.
+_COUNTS = {"n", "ngood", "nbad", "nsample"}
 _OPERATORS = (*range(0, 9), *range(10, 16), *range(19, 34))
 
 
@@ -59,6 +64,7 @@ def install():
     _rename()
     _widen_letters()
     _serve_compiled_code()
+    _check_counts()
 
 
 def _functions_of_indices():
@@ -161,6 +167,8 @@ def _serve_compiled_code():
     np.random.mtrand.np = _numpy_with(long=_index.type, ulong=_unsigned_index.type)
     for name, change in (
         ("scipy.optimize._lbfgsb_py", _keep_int32),
+        ("scipy.optimize._slsqp_py", _keep_int32),
+        ("scipy.integrate._ode", _keep_int32),
         ("sklearn.utils._random", _keep_default_integer),
         ("pandas._libs.lib", _take_wide_indices),
         ("pandas.core.groupby.ops", _make_indices),
@@ -182,7 +190,7 @@ def _numpy_with(**names):
 
 
 def _keep_int32(module):
-    """The C code of L-BFGS-B compares numbers of types, and takes C's `long` alone for 32 bits."""
+    """The module's C code compares numbers of types, and takes C's `long` alone for 32 bits."""
     module.np = _numpy_with(int32=_index.type)
 
 
@@ -214,6 +222,46 @@ def _make_indices(module):
         return _index if self.how in ("idxmin", "idxmax") else get_out_dtype(self, dtype)
 
     operation._get_out_dtype = _get_out_dtype
+
+
+def _check_counts():
+    """Gives the old generator's functions of counts such counts as their compiled code has, or raises an error.
+
+    Otherwise, `binomial` refuses arrays of 64-bit integers, and `hypergeometric` computes with the lower half of one count.
+    """
+    kind = np.random.RandomState
+    flags = _words(id(kind), _TYPE_FLAGS + 1)[_TYPE_FLAGS:]
+    kept = flags[0]
+    flags[0] = kept & ~np.uintc(_IMMUTABLE)
+    for name, counts in (("binomial", 1), ("hypergeometric", 3)):
+        setattr(kind, name, _with_counts(getattr(kind, name), counts))
+    flags[0] = kept
+    for name in ("binomial", "hypergeometric"):
+        bound = getattr(np.random.mtrand._rand, name)
+        setattr(np.random, name, bound)
+        setattr(np.random.mtrand, name, bound)
+
+
+def _with_counts(method, counts):
+    @functools.wraps(method)
+    def call(self, *arguments, **named):
+        try:
+            arguments = [_indices(one) if at < counts else one for at, one in enumerate(arguments)]
+            named = {name: _indices(one) if name in _COUNTS else one for name, one in named.items()}
+        except OverflowError:
+            name = method.__name__
+            raise OverflowError(
+                f"`{name}` of this generator takes counts up to 2147483647 in the sandbox: use np.random.default_rng().{name}"
+            ) from None
+        return method(self, *arguments, **named)
+
+    return call
+
+
+def _indices(value):
+    """Returns integers as indices. Raises an error if one does not fit."""
+    found = np.asarray(value)
+    return found.astype(_index)[()] if found.dtype.kind in "iu" and found.dtype != _index else value
 
 
 def _widened(operand):

@@ -1,10 +1,12 @@
 """What a script sees of Python where Python itself has other numbers on a 64-bit machine.
 
-Owns `hash`, `sys.maxsize`, the native formats of `struct` and numpy's types for indices, for the
-modules of the app alone: libraries need those of this interpreter. Must not know scripts.
+Owns `hash`, `sys.maxsize`, the native formats of `struct`, C's `long` in `ctypes` and numpy's types
+for indices, for the modules of the app alone: libraries need those of this interpreter. Must not
+know scripts.
 """
 
 import builtins
+import datetime
 import struct
 import sys
 from importlib.machinery import FileFinder, SourceFileLoader
@@ -16,7 +18,10 @@ IS_NARROW = sys.maxsize < 2**32
 _MAXIMUM = 2**63 - 1
 _PRIME = 2**61 - 1
 _MASK = 2**64 - 1
+_INFINITY = float("inf")
+_HASH_OF_INFINITY = 314159
 _HASH_OF_NONE = 0xFCA86420
+_IMAGINARY = 1000003
 _WIDE_FORMATS = str.maketrans("lLnNP", "qQqQQ")
 
 
@@ -48,16 +53,46 @@ def install(folder):
 
 
 def wide_hash(value):
-    """Returns the hash that a 64-bit machine has for numbers and tuples of them."""
+    """Returns the hash that a 64-bit machine has for numbers, tuples of them, ranges and durations."""
     kind = type(value)
-    if kind.__hash__ is int.__hash__ or (kind.__module__ == "numpy" and kind.__hash__ and hasattr(value, "__index__")):
+    of_numpy = kind.__module__ == "numpy" and kind.__hash__
+    if kind.__hash__ is int.__hash__ or (of_numpy and hasattr(value, "__index__")):
         return _signed(abs(int(value)) % _PRIME, value < 0)
-    if kind.__hash__ is float.__hash__ and value - value == 0:
-        top, bottom = value.as_integer_ratio()
-        return _signed(abs(top) * pow(bottom, -1, _PRIME) % _PRIME, value < 0)
+    if kind.__hash__ is float.__hash__ or (of_numpy and hasattr(value, "as_integer_ratio")):
+        # Infinity and NaN have the same hash on both machines.
+        return _hash_of_ratio(*value.as_integer_ratio()) if -_INFINITY < value < _INFINITY else hash(value)
+    if kind.__hash__ is complex.__hash__ or (of_numpy and value.dtype.kind == "c"):
+        return _in_64_bits(wide_hash(value.real) + _IMAGINARY * wide_hash(value.imag))
+    if kind.__module__ == "fractions":
+        return _hash_of_ratio(value.numerator, value.denominator)
+    if kind.__module__ == "decimal" and value.is_finite():
+        _, digits, exponent = value.as_tuple()
+        power = pow(10, exponent, _PRIME)
+        return _signed(int("".join(map(str, digits))) * power % _PRIME, value < 0)
     if kind.__hash__ is tuple.__hash__:
         return _hash_of_tuple(value)
+    if kind is range:
+        count = _count(value)
+        return _hash_of_tuple((count, value.start if count else None, value.step if count > 1 else None))
+    if isinstance(value, datetime.timedelta) and not getattr(value, "nanoseconds", 0):
+        return _hash_of_tuple((value.days, value.seconds, value.microseconds))
     return _HASH_OF_NONE if value is None else hash(value)
+
+
+def _hash_of_ratio(top, bottom):
+    if bottom % _PRIME == 0:
+        return _signed(_HASH_OF_INFINITY, top < 0)
+    return _signed(abs(top) * pow(bottom, -1, _PRIME) % _PRIME, top < 0)
+
+
+def _count(numbers):
+    # `len` refuses more numbers than an index can count.
+    return max(0, -((numbers.start - numbers.stop) // numbers.step))
+
+
+def _in_64_bits(number):
+    found = number & _MASK
+    return -2 if found == _MASK else found - 2**64 if found > _MAXIMUM else found
 
 
 def _signed(size, is_negative):
@@ -131,4 +166,7 @@ def _import(name, globals=None, locals=None, fromlist=(), level=0):
     if name == "numpy" and name not in _VIEWS:
         # All of its names are copied, because scripts use them more often than those of other modules.
         _VIEWS[name] = _View(module, **vars(module) | {"intp": module.int64, "uintp": module.uint64})
+    if name == "ctypes" and name not in _VIEWS:
+        signed, unsigned = module.c_longlong, module.c_ulonglong
+        _VIEWS[name] = _View(module, c_long=signed, c_ulong=unsigned, c_ssize_t=signed, c_size_t=unsigned)
     return _VIEWS.get(name, module)

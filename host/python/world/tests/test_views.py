@@ -1,6 +1,9 @@
 """Tests of what modules of an app see of Python on a 32-bit machine, on a 64-bit one."""
 
 import builtins
+import datetime
+import decimal
+import fractions
 import importlib
 import importlib.util
 import math
@@ -33,11 +36,25 @@ class Views(unittest.TestCase):
         values = [0, -1, -2, True, 2**61 - 1, -(2**70), 0.5, -1.0, 1e300, float("inf"), (), (1, (2.5,)), (-1,)]
         values += [draw.randint(-(10**22), 10**22) for _ in range(300)]
         values += [draw.uniform(-1e9, 1e9) for _ in range(300)]
+        values += [1.5 - 2j, -1 + 0j, 0j, complex(2**40, -1), complex(3, float("inf")), range(5), range(9, 1, -3), range(2)]
+        values += [fractions.Fraction(*pair) for pair in ((1, 3), (-7, 2), (5, 1), (1, 2**61 - 1), (-1, 2**61 - 1))]
+        values += [decimal.Decimal(text) for text in ("1.5", "-0", "-1e-400", "7e99999", "Infinity", "123456789012345678.9")]
+        values += [datetime.timedelta(seconds=10), datetime.timedelta(-3, 5, 7), datetime.timedelta()]
         values += [tuple(draw.randint(0, 10**20) for _ in range(length)) for length in range(1, 9)]
         for value in values:
             self.assertEqual(views.wide_hash(value), hash(value), value)
         self.assertEqual(views.wide_hash("a"), hash("a"))
+        self.assertEqual(views.wide_hash(range(2**70)), hash(range(2**70)))
         self.assertRaises(TypeError, views.wide_hash, [])
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy"), "numpy is not installed")
+    def test_hashes_of_numbers_of_numpy_are_those_of_a_64_bit_machine(self):
+        import numpy as np
+
+        for value in (np.float64(2.5e15), np.float32(1.5), np.float16(-2), np.float64(-1), np.int8(-1), np.uint64(2**63)):
+            self.assertEqual(views.wide_hash(value), hash(value), value)
+        for value in (np.complex128(1.5 - 3j), np.complex64(2j), np.float64("inf"), np.True_):
+            self.assertEqual(views.wide_hash(value), hash(value), value)
 
     def test_formats_are_those_of_a_64_bit_machine(self):
         for text in ("lLnNP", "@l", "bl", "<l", "3l2h", b"=L"):
@@ -65,6 +82,18 @@ class Views(unittest.TestCase):
         self.assertEqual(score.OTHERS, [True, maximum, helper])
         self.assertEqual((sys.maxsize, sys.scorebox_test), (5, "written"))
 
+
+    def test_longs_of_c_are_wide(self):
+        space = {"__builtins__": vars(builtins) | {"__import__": views._import}}
+        exec(
+            "import ctypes\nfrom ctypes import c_long\nnames = [c_long, ctypes.c_ulong, ctypes.c_ssize_t, ctypes.c_size_t]\n"
+            "found = c_long(2**40).value, ctypes.c_int(2**40).value, ctypes.sizeof(c_long)",
+            space,
+        )
+        import ctypes
+
+        self.assertEqual(space["names"], [ctypes.c_longlong, ctypes.c_ulonglong] * 2)
+        self.assertEqual(space["found"], (2**40, 0, 8))
 
     @unittest.skipUnless(importlib.util.find_spec("numpy"), "numpy is not installed")
     def test_types_of_indices_are_wide(self):
