@@ -62,9 +62,10 @@ def install():
         _prime(ufunc)
     _promote_scalars()
     _rename()
-    _widen_letters()
     _serve_compiled_code()
     _check_counts()
+    # numpy.random is imported by now. It computes its bounds from the letters, for compiled code.
+    _widen_letters()
 
 
 def _functions_of_indices():
