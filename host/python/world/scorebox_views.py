@@ -7,6 +7,7 @@ know scripts.
 
 import builtins
 import datetime
+import numbers
 import struct
 import sys
 from importlib.machinery import FileFinder, SourceFileLoader
@@ -61,14 +62,12 @@ def wide_hash(value):
     if kind.__hash__ is float.__hash__ or (of_numpy and hasattr(value, "as_integer_ratio")):
         # Infinity and NaN have the same hash on both machines.
         return _hash_of_ratio(*value.as_integer_ratio()) if -_INFINITY < value < _INFINITY else hash(value)
-    if kind.__hash__ is complex.__hash__ or (of_numpy and value.dtype.kind == "c"):
+    if kind.__hash__ is complex.__hash__ or (of_numpy and isinstance(value, numbers.Complex)):
         return _in_64_bits(wide_hash(value.real) + _IMAGINARY * wide_hash(value.imag))
     if kind.__module__ == "fractions":
         return _hash_of_ratio(value.numerator, value.denominator)
-    if kind.__module__ == "decimal" and value.is_finite():
-        _, digits, exponent = value.as_tuple()
-        power = pow(10, exponent, _PRIME)
-        return _signed(int("".join(map(str, digits))) * power % _PRIME, value < 0)
+    if kind.__module__ == "decimal" and kind.__name__ == "Decimal" and value.is_finite():
+        return _hash_of_decimal(value)
     if kind.__hash__ is tuple.__hash__:
         return _hash_of_tuple(value)
     if kind is range:
@@ -85,9 +84,18 @@ def _hash_of_ratio(top, bottom):
     return _signed(abs(top) * pow(bottom, -1, _PRIME) % _PRIME, top < 0)
 
 
-def _count(numbers):
+def _hash_of_decimal(value):
+    # `int` refuses a text of more than 4,300 digits.
+    _, digits, exponent = value.as_tuple()
+    found = 0
+    for digit in digits:
+        found = (found * 10 + digit) % _PRIME
+    return _signed(found * pow(10, exponent, _PRIME) % _PRIME, value < 0)
+
+
+def _count(values):
     # `len` refuses more numbers than an index can count.
-    return max(0, -((numbers.start - numbers.stop) // numbers.step))
+    return max(0, -((values.start - values.stop) // values.step))
 
 
 def _in_64_bits(number):

@@ -38,7 +38,7 @@ class Views(unittest.TestCase):
         values += [draw.uniform(-1e9, 1e9) for _ in range(300)]
         values += [1.5 - 2j, -1 + 0j, 0j, complex(2**40, -1), complex(3, float("inf")), range(5), range(9, 1, -3), range(2)]
         values += [fractions.Fraction(*pair) for pair in ((1, 3), (-7, 2), (5, 1), (1, 2**61 - 1), (-1, 2**61 - 1))]
-        values += [decimal.Decimal(text) for text in ("1.5", "-0", "-1e-400", "7e99999", "Infinity", "123456789012345678.9")]
+        values += [decimal.Decimal(text) for text in ("1.5", "-0", "-1e-400", "7e99999", "Infinity", "123456789012345678.9", "7" * 5000)]
         values += [datetime.timedelta(seconds=10), datetime.timedelta(-3, 5, 7), datetime.timedelta()]
         values += [tuple(draw.randint(0, 10**20) for _ in range(length)) for length in range(1, 9)]
         for value in values:
@@ -53,7 +53,7 @@ class Views(unittest.TestCase):
 
         for value in (np.float64(2.5e15), np.float32(1.5), np.float16(-2), np.float64(-1), np.int8(-1), np.uint64(2**63)):
             self.assertEqual(views.wide_hash(value), hash(value), value)
-        for value in (np.complex128(1.5 - 3j), np.complex64(2j), np.float64("inf"), np.True_):
+        for value in (np.complex128(1.5 - 3j), np.complex64(2j), np.float64("inf"), np.True_, np.add, np.vectorize(abs), np.float64):
             self.assertEqual(views.wide_hash(value), hash(value), value)
 
     def test_formats_are_those_of_a_64_bit_machine(self):
